@@ -1,0 +1,216 @@
+/**
+ * The contract of a model: how a picture becomes its input and how its output becomes labels. It lies beside
+ * the model as `config.json` and `preprocessor_config.json` and travels to the gateway as the metadata field
+ * `vitrine.contract`.
+ */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { z } from "zod";
+import { ServeError } from "./status.js";
+
+/** Name of the extra GetModelMetadata field. Its value is an Any of StringValue that holds the contract's JSON. */
+export const CONTRACT_METADATA_FIELD = "vitrine.contract";
+
+const pixelSize = z.int().min(1).max(8192);
+
+/** `size` and `crop_size` in the forms that Hugging Face writes. */
+const imageSizeSchema = z.union([
+  pixelSize,
+  z.strictObject({ height: pixelSize, width: pixelSize }),
+  z.strictObject({ shortest_edge: pixelSize }),
+]);
+
+const perChannel = z.union([z.number(), z.array(z.number()).length(3)]);
+
+const preprocessorSchema = z.looseObject({
+  do_convert_rgb: z.boolean().default(true),
+  do_resize: z.boolean().default(true),
+  size: imageSizeSchema.optional(),
+  /** Pillow's number of the filter: 0 nearest, 1 lanczos, 2 bilinear, 3 bicubic, 4 box, 5 hamming. */
+  resample: z.int().min(0).max(5).default(2),
+  do_center_crop: z.boolean().default(false),
+  crop_size: imageSizeSchema.optional(),
+  do_rescale: z.boolean().default(true),
+  rescale_factor: z.number().default(1 / 255),
+  do_normalize: z.boolean().default(true),
+  image_mean: perChannel.optional(),
+  image_std: perChannel.optional(),
+  vitrine: z
+    .looseObject({
+      /** `exif` turns the picture upright as its EXIF tag says; `ignore` takes the pixels as they are stored. */
+      orientation: z.enum(["exif", "ignore"]).default("ignore"),
+      /** Keras' `preprocess_input` arithmetic; it replaces rescale and normalize. */
+      preset: z.enum(["tf", "torch", "caffe"]).optional(),
+      layout: z.enum(["NHWC", "NCHW"]).default("NHWC"),
+    })
+    .prefault({}),
+});
+
+const modelConfigSchema = z.looseObject({
+  id2label: z.record(z.string().regex(/^\d+$/), z.string().min(1)),
+  vitrine: z
+    .looseObject({
+      score_kind: z.enum(["logits", "probabilities"]).default("logits"),
+      temperature: z.number().positive().default(1),
+      threshold: z.number().min(0).max(1).optional(),
+      scores_output: z.string().optional(),
+      activation_map_output: z.string().optional(),
+    })
+    .prefault({}),
+});
+
+export type PreprocessorConfig = z.output<typeof preprocessorSchema>;
+
+export interface ModelContract {
+  /** Both files as they were written; what travels and what the digest covers. */
+  readonly files: { readonly config: unknown; readonly preprocessor: unknown };
+  /** `sha256:` and 64 hex digits over the canonical JSON of both files. */
+  readonly digest: string;
+  /** Label of each output index, in order. */
+  readonly labels: readonly string[];
+  readonly scoreKind: "logits" | "probabilities";
+  /** Logits are divided by it before softmax. */
+  readonly temperature: number;
+  /** Greatest probability below this means "not sure". */
+  readonly threshold: number | undefined;
+  /** Output alias that holds the scores, when the model has several outputs. */
+  readonly scoresOutput: string | undefined;
+  /** Output alias that holds one map per label, float32 [N, labels, h, w]. */
+  readonly activationMapOutput: string | undefined;
+  readonly preprocessor: PreprocessorConfig;
+}
+
+/**
+ * Checks the two files and derives the contract.
+ *
+ * @throws {ServeError} MODEL_INVALID that names each wrong key, its value's problem and the file.
+ */
+export function contractFromFiles(config: unknown, preprocessor: unknown): ModelContract {
+  const checkedConfig = check(modelConfigSchema, config, "config.json");
+  const checkedPreprocessor = check(preprocessorSchema, preprocessor, "preprocessor_config.json");
+  const { vitrine } = checkedConfig;
+  return {
+    files: { config, preprocessor },
+    digest: contractDigest(config, preprocessor),
+    labels: labelsInOrder(checkedConfig.id2label),
+    scoreKind: vitrine.score_kind,
+    temperature: vitrine.temperature,
+    threshold: vitrine.threshold,
+    scoresOutput: vitrine.scores_output,
+    activationMapOutput: vitrine.activation_map_output,
+    preprocessor: checkedPreprocessor,
+  };
+}
+
+/**
+ * Reads `config.json` and `preprocessor_config.json` from a version folder or from its `assets.extra/`.
+ *
+ * @returns undefined when neither place holds a `config.json`: a model without a contract is legal.
+ * @throws {ServeError} MODEL_INVALID when a file is not JSON, does not fit, or only one of the two is there.
+ */
+export async function readContract(versionFolder: string): Promise<ModelContract | undefined> {
+  for (const folder of [versionFolder, path.join(versionFolder, "assets.extra")]) {
+    const config = await readJson(folder, "config.json");
+    const preprocessor = await readJson(folder, "preprocessor_config.json");
+    if (config === undefined && preprocessor === undefined) continue;
+    if (config === undefined || preprocessor === undefined) {
+      const missing = config === undefined ? "config.json" : "preprocessor_config.json";
+      throw new ServeError(
+        "MODEL_INVALID",
+        `${missing} was missing, expected it beside the other contract file`,
+      );
+    }
+    return contractFromFiles(config, preprocessor);
+  }
+  return undefined;
+}
+
+/** The JSON text that GetModelMetadata answers under {@link CONTRACT_METADATA_FIELD}. */
+export function contractToJson(contract: ModelContract): string {
+  return JSON.stringify({ schema: 1, ...contract.files, digest: contract.digest });
+}
+
+const travellingSchema = z.looseObject({
+  schema: z.literal(1),
+  config: z.unknown(),
+  preprocessor: z.unknown(),
+  digest: z.string(),
+});
+
+/**
+ * Reads what {@link contractToJson} wrote.
+ *
+ * @throws {ServeError} MODEL_INVALID when it is no such JSON, or the digest is not that of the two files.
+ */
+export function contractFromJson(text: string): ModelContract {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new ServeError("MODEL_INVALID", `${CONTRACT_METADATA_FIELD} was not JSON`, { cause });
+  }
+  const travelling = check(travellingSchema, json, CONTRACT_METADATA_FIELD);
+  const contract = contractFromFiles(travelling.config, travelling.preprocessor);
+  if (contract.digest !== travelling.digest) {
+    throw new ServeError(
+      "MODEL_INVALID",
+      `${CONTRACT_METADATA_FIELD} had digest ${travelling.digest}, expected ${contract.digest} for its content`,
+    );
+  }
+  return contract;
+}
+
+/** Digest over `{"config": …, "preprocessor": …}` in canonical JSON: keys sorted by code unit, no spaces (RFC 8785 order). */
+function contractDigest(config: unknown, preprocessor: unknown): string {
+  const text = canonicalJson({ config, preprocessor });
+  return `sha256:${createHash("sha256").update(text).digest("hex")}`;
+}
+
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (typeof value === "object" && value !== null) {
+    const members = Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`);
+    return `{${members.join(",")}}`;
+  }
+  return JSON.stringify(value);
+}
+
+function labelsInOrder(id2label: Readonly<Record<string, string>>): string[] {
+  const count = Object.keys(id2label).length;
+  return Array.from({ length: count }, (_, index) => {
+    const label = id2label[String(index)];
+    if (label === undefined) {
+      throw new ServeError(
+        "MODEL_INVALID",
+        `config.json: id2label had ${count} entries but none for ${index}, expected 0 to ${count - 1}`,
+      );
+    }
+    return label;
+  });
+}
+
+function check<T extends z.ZodType>(schema: T, value: unknown, source: string): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new ServeError("MODEL_INVALID", `${source} was not valid: ${z.prettifyError(result.error)}`, {
+    cause: result.error,
+  });
+}
+
+async function readJson(folder: string, name: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path.join(folder, name), "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new ServeError("MODEL_INVALID", `${name} was not JSON: ${(cause as Error).message}`, { cause });
+  }
+}
