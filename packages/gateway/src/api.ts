@@ -1,0 +1,117 @@
+/**
+ * Every JSON body of the gateway, as schemas. openapi.ts publishes them, the tests hold the answers against
+ * them, and the website takes its types from here.
+ */
+import { z } from "zod";
+
+const probability = z.number().min(0).max(1);
+
+/** Body of `POST /predict` with `content-type: application/json`. Members that it does not name are ignored. */
+export const predictRequestSchema = z.union([
+  z.object({
+    url: z.string().describe("http or https address of one picture"),
+    urls: z.never().optional(),
+  }),
+  z.object({
+    urls: z.array(z.string()).min(1).describe("addresses of several photos of one item"),
+    url: z.never().optional(),
+  }),
+]);
+
+const labelledProbabilitySchema = z.object({ label: z.string(), probability });
+
+const modelSchema = z.object({
+  name: z.string(),
+  version: z.string().describe("decimal digits; a string because versions are 64-bit"),
+});
+
+export const predictResponseSchema = z.object({
+  predictions: z
+    .record(z.string(), probability)
+    .describe("probability of every label, in the model's label order; they sum to 1"),
+  top_class: z.string().describe("label of the greatest probability"),
+  top_probability: probability,
+  unsure: z.boolean().describe("top_probability is below the threshold of the model's contract"),
+  top: z
+    .array(labelledProbabilitySchema)
+    .optional()
+    .describe("the `top_k` most probable labels, best first; only when asked for"),
+  photos: z
+    .array(z.object({ top_class: z.string(), top_probability: probability }))
+    .optional()
+    .describe("each photo by itself, in the order sent; only when several were sent"),
+  heatmap: z
+    .object({
+      width: z.int().positive(),
+      height: z.int().positive(),
+      values: z.array(z.number().min(0).max(1)).describe("row-major, width x height values"),
+    })
+    .optional()
+    .describe("where the evidence for `top_class` lies; only with `explain=1`"),
+  model: modelSchema,
+  contract: z.string().describe("digest of the model's contract, `sha256:` and 64 hex digits"),
+  timings: z
+    .object({
+      fetch: z.number().optional().describe("fetching the pictures from their URLs"),
+      decode: z.number(),
+      resize: z.number(),
+      predict: z.number().describe("the model tier and the way there and back"),
+      total: z.number(),
+    })
+    .describe("milliseconds; of several photos, their sum"),
+});
+
+/** Answer with `?format=scores`: the model's raw output of each label, in label order. */
+export const scoresResponseSchema = z.record(z.string(), z.number());
+
+export const infoResponseSchema = z.object({
+  model: modelSchema.extend({ signature: z.string() }),
+  contract: z.string().describe("digest of the model's contract"),
+  labels: z.array(z.string()).describe("in the order of the model's output"),
+  score_kind: z.enum(["logits", "probabilities"]).describe("what `?format=scores` answers"),
+  threshold: probability.nullable().describe("`unsure` is true below it; null: the contract names none"),
+  explain: z.boolean().describe("`?explain=1` is answered"),
+  limits: z.object({
+    max_image_bytes: z.int(),
+    max_image_pixels: z.int(),
+    max_images: z.int().describe("photos of one item in one request"),
+    timeout_ms: z.int(),
+    media_types: z.array(z.string()).describe("kinds of picture that are decoded"),
+  }),
+  picture: z.object({
+    width: z.int().nullable().describe("of the model's input; null: of any size"),
+    height: z.int().nullable(),
+    filter: z.enum(["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]),
+    orientation: z
+      .enum(["exif", "ignore"])
+      .describe("exif: turned upright as the EXIF tag says; ignore: pixels as they are stored"),
+  }),
+  shrink: z
+    .object({
+      keeps_answer: z.boolean().describe("a picture shrunk before upload is given the same top class"),
+      least_edge: z.int().nullable().describe("shorter edge, in pixels, to shrink to at most"),
+    })
+    .describe("whether a client may shrink a picture to save upload time"),
+});
+
+export const healthResponseSchema = z.object({ status: z.literal("healthy") });
+
+export const readyResponseSchema = z.object({ status: z.literal("ready"), model: modelSchema });
+
+/** RFC 9457 problem details: every answer of the gateway with a status of 400 or more. */
+export const problemSchema = z.object({
+  type: z.string().describe("URI reference of the reason's description"),
+  title: z.string().describe("the HTTP status in words"),
+  status: z.int(),
+  detail: z.string().describe("what was wrong and what was expected, for a person"),
+  code: z.string().describe("gRPC's status code by name"),
+  reason: z.string().describe("stable word for programs; docs/errors.md lists all"),
+  requestId: z.string(),
+});
+
+export type PredictRequest = z.output<typeof predictRequestSchema>;
+export type PredictResponse = z.output<typeof predictResponseSchema>;
+export type ScoresResponse = z.output<typeof scoresResponseSchema>;
+export type InfoResponse = z.output<typeof infoResponseSchema>;
+export type ReadyResponse = z.output<typeof readyResponseSchema>;
+export type Problem = z.output<typeof problemSchema>;
