@@ -1,0 +1,110 @@
+/** Life and death of a process: its streams, the signals that end it, and its exit code. */
+import type { Writable } from "node:stream";
+import { ServeError } from "@vitrine/protocol/status";
+import { type Environment, UsageError } from "./settings.js";
+
+/** Everything that a command takes from its process. Tests pass their own. */
+export interface Io {
+  /** Results and the ready line. */
+  readonly stdout: Writable;
+  /** Talk, progress and logs. */
+  readonly stderr: Writable;
+  readonly env: Environment;
+  /** Aborts when the process is asked to end: drain, then return. */
+  readonly signal: AbortSignal;
+}
+
+export const EXIT_DONE = 0;
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+
+/** A tier that listens. */
+export interface Tier {
+  /** Where it really listens, such as `http://127.0.0.1:9696`. */
+  readonly addresses: readonly string[];
+  /** Resolves when the first answer is possible. Rejects when it never will be: the tier then ends with 1. */
+  readonly ready: Promise<void>;
+  /** Rejects when the tier cannot go on, such as after a crash loop of its workers; never resolves. */
+  readonly failed?: Promise<never>;
+  /**
+   * Refuses new work, finishes accepted work, closes everything.
+   *
+   * @param graceMs after which it ends what is still running.
+   */
+  drain(graceMs: number): Promise<void>;
+}
+
+/**
+ * Takes streams, environment and signals of this process. The first SIGINT or SIGTERM aborts `signal`, the
+ * second ends the process at once with 1. A process that was started with an IPC channel also ends when its
+ * parent is gone, so that children never outlive a parent that was killed.
+ */
+export function processIo(): Io {
+  const controller = new AbortController();
+  const onSignal = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) process.exit(EXIT_FAILED);
+    controller.abort(new Error(`received ${name}`));
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  if (process.channel !== undefined) {
+    process.once("disconnect", () => controller.abort(new Error("the parent process is gone")));
+  }
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      // The reader has left, as `| head` does; what is written from here on goes nowhere.
+      if (error.code !== "EPIPE") throw error;
+      controller.abort(error);
+    });
+  }
+  return { stdout: process.stdout, stderr: process.stderr, env: process.env, signal: controller.signal };
+}
+
+/**
+ * Runs a tier until it is asked to end: says where it listens on stderr and `ready …` on stdout when it can
+ * answer, then drains once.
+ *
+ * @param name  for the lines on stderr, such as `gateway`.
+ * @param start begins to listen. Its signal aborts when the process shall end before the start is through.
+ * @returns exit code: 0 after a drain that was asked for, 1 when the tier failed.
+ * @throws what `start` throws, unless the process was asked to end meanwhile.
+ */
+export async function runTier(
+  name: string,
+  start: (signal: AbortSignal) => Promise<Tier>,
+  { stdout, stderr, signal }: Io,
+  { graceMs }: { graceMs: number },
+): Promise<number> {
+  let tier: Tier;
+  try {
+    tier = await start(signal);
+  } catch (error) {
+    if (signal.aborted) return EXIT_DONE;
+    throw error;
+  }
+  const addresses = tier.addresses.join(" ");
+  stderr.write(`${name} listens on ${addresses}\n`);
+
+  const failure = await new Promise<{ error: unknown } | undefined>((resolve) => {
+    const fail = (error: unknown): void => resolve({ error });
+    const asked = (): void => resolve(undefined);
+    if (signal.aborted) asked();
+    else signal.addEventListener("abort", asked, { once: true });
+    tier.failed?.catch(fail);
+    tier.ready.then(() => {
+      if (!signal.aborted) stdout.write(`ready ${addresses}\n`);
+    }, fail);
+  });
+
+  if (failure === undefined) stderr.write(`${name} drains\n`);
+  else stderr.write(`${name} failed: ${errorText(failure.error)}\n`);
+  await tier.drain(graceMs);
+  return failure === undefined ? EXIT_DONE : EXIT_FAILED;
+}
+
+/** What to print for an error: its message where it says what is wrong by itself, the stack of a bug. */
+export function errorText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const foreseen = error instanceof UsageError || error instanceof ServeError || "syscall" in error;
+  return foreseen ? error.message : (error.stack ?? error.message);
+}
