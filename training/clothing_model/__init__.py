@@ -1,0 +1,1 @@
+"""Trains, measures and exports the clothing model that Vitrine ships."""
