@@ -1,0 +1,118 @@
+/** One HTTP/2 connection of a channel, from the attempt to its end. */
+import { type ClientHttp2Session, connect } from "node:http2";
+import { ServeError } from "../status.js";
+import { CONNECTION_WINDOW_BYTES, MAX_SESSION_MEMORY_MB, STREAM_WINDOW_BYTES } from "./windows.js";
+
+export interface ConnectionOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly connectTimeoutMs: number;
+  /** A call that has heard nothing for so long makes the peer answer a ping. */
+  readonly keepaliveMs: number;
+  readonly keepaliveTimeoutMs: number;
+}
+
+/**
+ * gRPC's C++ servers, TensorFlow Serving among them, take a client for hostile that pings more often than this
+ * while nothing is sent to it (grpc/doc/keepalive.md, MIN_RECV_PING_INTERVAL_WITHOUT_DATA).
+ */
+const MIN_PING_INTERVAL_MS = 300_000;
+
+export class Connection {
+  readonly session: ClientHttp2Session;
+  readonly #options: ConnectionOptions;
+  #openCalls = 0;
+  #heardAtMs = performance.now();
+  #pingedAtMs = Number.NEGATIVE_INFINITY;
+  /** Runs towards the next ping, or towards the end of the wait for its answer. */
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(session: ClientHttp2Session, options: ConnectionOptions) {
+    this.session = session;
+    this.#options = options;
+    session.once("close", () => clearTimeout(this.#timer));
+  }
+
+  /**
+   * Looks the host up, connects, and waits for the server's SETTINGS: a port that accepts but does not speak
+   * HTTP/2 is no connection.
+   *
+   * @throws {ServeError} UNAVAILABLE; the cause says why.
+   */
+  static open(options: ConnectionOptions): Promise<Connection> {
+    const { host, port, connectTimeoutMs } = options;
+    return new Promise((resolve, reject) => {
+      const authority = host.includes(":") ? `[${host}]` : host;
+      const session = connect(`http://${authority}:${port}`, {
+        settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
+        maxSessionMemory: MAX_SESSION_MEMORY_MB,
+      });
+      let failure: unknown;
+      const timeout = setTimeout(() => {
+        session.destroy(new Error(`no HTTP/2 connection to ${host}:${port} within ${connectTimeoutMs} ms`));
+      }, connectTimeoutMs);
+      // Stays for the connection's life: what breaks it later reaches each call through its stream.
+      session.on("error", (error) => {
+        failure = error;
+      });
+      session.once("close", () => {
+        clearTimeout(timeout);
+        reject(new ServeError("MODEL_UNAVAILABLE", "the server could not be reached", { cause: failure }));
+      });
+      session.once("remoteSettings", () => {
+        clearTimeout(timeout);
+        session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+        resolve(new Connection(session, options));
+      });
+    });
+  }
+
+  /** May take new calls. */
+  get usable(): boolean {
+    return !this.session.closed && !this.session.destroyed;
+  }
+
+  /** Brackets a call: while one is open, a silent peer is asked whether it lives. */
+  async track<T>(call: () => Promise<T>): Promise<T> {
+    this.#openCalls++;
+    this.#watch();
+    try {
+      return await call();
+    } finally {
+      this.#openCalls--;
+    }
+  }
+
+  /** Notes that bytes of the peer have arrived. */
+  heard(): void {
+    this.#heardAtMs = performance.now();
+  }
+
+  /** Arms the one timer for the moment at which the peer has been silent for too long; at once if it has been. */
+  #watch(): void {
+    if (this.#timer !== undefined || this.#openCalls === 0 || !this.usable) return;
+    const answeredSilence = this.#pingedAtMs > this.#heardAtMs;
+    const dueMs = answeredSilence
+      ? this.#pingedAtMs + MIN_PING_INTERVAL_MS
+      : this.#heardAtMs + this.#options.keepaliveMs;
+    const onDue = () => {
+      this.#timer = undefined;
+      if (this.#openCalls > 0 && performance.now() >= this.#heardAtMs + this.#options.keepaliveMs)
+        this.#ping();
+      else this.#watch();
+    };
+    this.#timer = setTimeout(onDue, Math.max(0, dueMs - performance.now()));
+  }
+
+  #ping(): void {
+    this.#pingedAtMs = performance.now();
+    this.#timer = setTimeout(() => {
+      this.session.destroy(new Error(`no answer to a ping within ${this.#options.keepaliveTimeoutMs} ms`));
+    }, this.#options.keepaliveTimeoutMs);
+    this.session.ping(() => {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      this.#watch();
+    });
+  }
+}

@@ -1,0 +1,178 @@
+/** A gRPC server over node:http2: unary and server-streaming calls, without TLS. */
+import { once } from "node:events";
+import {
+  constants,
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import type { MethodDefinition } from "../services.js";
+import { ServeError } from "../status.js";
+import { answerCall, type Route, refuseCall, refuseRequest, type ServerCall } from "./server-call.js";
+import { CONNECTION_WINDOW_BYTES, MAX_SESSION_MEMORY_MB, STREAM_WINDOW_BYTES } from "./windows.js";
+
+export type { ServerCall };
+
+export interface GrpcServerOptions {
+  /** Longest message accepted, also after decompression. Raise it for inputs above 64 MiB. Default 64 MiB. */
+  readonly maxReceiveBytes?: number;
+  /** Calls that one connection may have open; a client queues what is above. Default 1024. */
+  readonly maxConcurrentStreams?: number;
+  /**
+   * A connection on which nothing has moved for so long is closed if it has no calls; if it has, the peer must
+   * answer a ping. Default 5 minutes.
+   */
+  readonly idleTimeoutMs?: number;
+  /** Told of each call at its end: the place to log and to count. */
+  readonly onCallEnd?: (call: FinishedCall) => void;
+}
+
+export interface FinishedCall {
+  readonly path: string;
+  /** What the caller was told; undefined when all went well. Its `cause` is for the log only. */
+  readonly error: ServeError | undefined;
+  readonly durationMs: number;
+}
+
+/** How long a peer may take to answer a ping. */
+const PING_TIMEOUT_MS = 20_000;
+
+export class GrpcServer {
+  readonly #routes = new Map<string, Route>();
+  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #server: Http2Server;
+  readonly #limits: { readonly maxReceiveBytes: number };
+  readonly #idleTimeoutMs: number;
+  readonly #onCallEnd: ((call: FinishedCall) => void) | undefined;
+
+  constructor(options: GrpcServerOptions = {}) {
+    this.#limits = { maxReceiveBytes: options.maxReceiveBytes ?? 64 * 1024 * 1024 };
+    this.#idleTimeoutMs = options.idleTimeoutMs ?? 300_000;
+    this.#onCallEnd = options.onCallEnd;
+    this.#server = createServer({
+      settings: {
+        initialWindowSize: STREAM_WINDOW_BYTES,
+        maxConcurrentStreams: options.maxConcurrentStreams ?? 1024,
+      },
+      maxSessionMemory: MAX_SESSION_MEMORY_MB,
+    });
+    this.#server.on("session", (session) => this.#onSession(session));
+    this.#server.on("stream", (stream, headers) => void this.#onStream(stream, headers));
+  }
+
+  /**
+   * Answers a unary method.
+   *
+   * @param handler a ServeError that it throws is the caller's status; anything else is INTERNAL "internal error".
+   */
+  unary<Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    handler: (request: Request, call: ServerCall) => Response | Promise<Response>,
+  ): void {
+    this.#routes.set(method.path, async (request, call, send) => {
+      const response = await handler(method.decodeRequest(request), call);
+      // The answer is handed to the stream whole; nothing is waited for, since nothing follows.
+      void send(method.encodeResponse(response));
+    });
+  }
+
+  /**
+   * Answers a server-streaming method.
+   *
+   * @param handler each message is sent as it comes, not before the caller has taken the one before. When
+   *   `call.signal` aborts, the iterable must end.
+   */
+  serverStream<Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    handler: (request: Request, call: ServerCall) => AsyncIterable<Response>,
+  ): void {
+    this.#routes.set(method.path, async (request, call, send) => {
+      for await (const response of handler(method.decodeRequest(request), call)) {
+        if (call.signal.aborted) return;
+        await send(method.encodeResponse(response));
+      }
+    });
+  }
+
+  /**
+   * Accepts connections.
+   *
+   * @returns the port, which differs from the one asked for when that was 0.
+   * @throws the system's error, such as EADDRINUSE.
+   */
+  async listen(address: { host: string; port: number }): Promise<number> {
+    this.#server.listen(address);
+    await once(this.#server, "listening");
+    const bound = this.#server.address();
+    return typeof bound === "object" && bound !== null ? bound.port : address.port;
+  }
+
+  /**
+   * Stops in order: no new connections; each peer is told (GOAWAY) to make no new calls, and those on their way
+   * are still taken; when the open calls have ended, or after `graceMs`, the connections close.
+   */
+  async drain(graceMs: number): Promise<void> {
+    this.#server.close();
+    const closed = [...this.#sessions].map(
+      (session) => new Promise<void>((resolve) => session.once("close", resolve)),
+    );
+    for (const session of this.#sessions) closeGracefully(session);
+    const grace = setTimeout(() => this.close(), graceMs);
+    await Promise.all(closed);
+    clearTimeout(grace);
+  }
+
+  /** Stops at once: open calls end as CANCELLED. */
+  close(): void {
+    this.#server.close();
+    for (const session of this.#sessions) session.destroy();
+  }
+
+  #onSession(session: ServerHttp2Session): void {
+    this.#sessions.add(session);
+    session.once("close", () => this.#sessions.delete(session));
+    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+    session.setTimeout(this.#idleTimeoutMs, () => checkIdle(session));
+  }
+
+  async #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
+    if (!/^application\/grpc($|[+;])/.test(headers["content-type"] ?? "")) {
+      refuseRequest(stream, constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE);
+      return;
+    }
+    const path = headers[":path"] ?? "";
+    const route = this.#routes.get(path);
+    if (route === undefined) {
+      refuseCall(
+        stream,
+        new ServeError("METHOD_UNIMPLEMENTED", `method ${path.slice(0, 200)} is not served`),
+      );
+      return;
+    }
+    const startedMs = performance.now();
+    const error = await answerCall(stream, headers, route, this.#limits);
+    this.#onCallEnd?.({ path, error, durationMs: performance.now() - startedMs });
+  }
+}
+
+/**
+ * Two GOAWAYs, as gRPC's own servers send: the first stops the peer without refusing anything; what the peer sent
+ * before it heard has arrived when the ping's answer has, and then the second refuses the rest.
+ */
+function closeGracefully(session: ServerHttp2Session): void {
+  if (session.closed || session.destroyed) return;
+  session.goaway(constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
+  const sent = session.ping(() => {
+    if (!session.destroyed) session.close();
+  });
+  if (!sent) session.close();
+}
+
+function checkIdle(session: ServerHttp2Session): void {
+  if (session.destroyed) return;
+  const lost = setTimeout(() => session.destroy(), PING_TIMEOUT_MS);
+  session.once("close", () => clearTimeout(lost));
+  session.ping(() => clearTimeout(lost));
+}
