@@ -4,25 +4,12 @@
  * The rules of parsing were measured against TensorFlow's C++ parser (`Tensor::FromProto`); golden/ holds its
  * answers. Multi-byte elements are little endian on the wire and in memory: Node runs on no other hosts.
  */
+import { DataType, dtypeName, NUMERIC_TYPES, type NumericData, type NumericType } from "./dtype.js";
 import type { TensorProto } from "./gen/tensorflow/core/framework/tensor.js";
-import { DataType } from "./gen/tensorflow/core/framework/types.js";
 import { ServeError } from "./status.js";
 import { stringsFromContent } from "./tensor-strings.js";
 
-export { DataType };
-
-/** Elements of a numeric tensor, row-major. */
-export type NumericData =
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Int16Array
-  | Int32Array
-  | Uint8Array
-  | Uint16Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array;
+export { DataType, dtypeName, type NumericData };
 
 /** DT_STRING: one byte string per element. */
 export type TensorData = NumericData | readonly Uint8Array[];
@@ -44,57 +31,9 @@ export const DEFAULT_MAX_TENSOR_BYTES = 256 * 1024 * 1024;
 /** TensorFlow's limit on the number of dimensions (`TensorShape::MaxDimensions`). */
 const MAX_RANK = 254;
 
-type ValueField = {
-  [K in keyof TensorProto]: TensorProto[K] extends (number | bigint | boolean)[] ? K : never;
-}[keyof TensorProto];
-
-interface NumericArrayConstructor {
-  readonly BYTES_PER_ELEMENT: number;
-  new (length: number): NumericData;
-  new (buffer: ArrayBufferLike, byteOffset: number, length: number): NumericData;
-}
-
-interface NumericType {
-  /** As TensorFlow writes it in messages. */
-  readonly name: string;
-  readonly array: NumericArrayConstructor;
-  /** Array entries per element: 2 for complex numbers. */
-  readonly parts: 1 | 2;
-  /** The `*_val` field that carries this type. */
-  readonly field: ValueField;
-}
-
-const NUMERIC_TYPES: ReadonlyMap<DataType, NumericType> = new Map<DataType, NumericType>([
-  [DataType.DT_FLOAT, { name: "float", array: Float32Array, parts: 1, field: "floatVal" }],
-  [DataType.DT_DOUBLE, { name: "double", array: Float64Array, parts: 1, field: "doubleVal" }],
-  [DataType.DT_INT32, { name: "int32", array: Int32Array, parts: 1, field: "intVal" }],
-  [DataType.DT_UINT8, { name: "uint8", array: Uint8Array, parts: 1, field: "intVal" }],
-  [DataType.DT_INT16, { name: "int16", array: Int16Array, parts: 1, field: "intVal" }],
-  [DataType.DT_INT8, { name: "int8", array: Int8Array, parts: 1, field: "intVal" }],
-  [DataType.DT_UINT16, { name: "uint16", array: Uint16Array, parts: 1, field: "intVal" }],
-  [DataType.DT_INT64, { name: "int64", array: BigInt64Array, parts: 1, field: "int64Val" }],
-  [DataType.DT_UINT32, { name: "uint32", array: Uint32Array, parts: 1, field: "uint32Val" }],
-  [DataType.DT_UINT64, { name: "uint64", array: BigUint64Array, parts: 1, field: "uint64Val" }],
-  [DataType.DT_BOOL, { name: "bool", array: Uint8Array, parts: 1, field: "boolVal" }],
-  [DataType.DT_HALF, { name: "half", array: Uint16Array, parts: 1, field: "halfVal" }],
-  [DataType.DT_BFLOAT16, { name: "bfloat16", array: Uint16Array, parts: 1, field: "halfVal" }],
-  [DataType.DT_COMPLEX64, { name: "complex64", array: Float32Array, parts: 2, field: "scomplexVal" }],
-  [DataType.DT_COMPLEX128, { name: "complex128", array: Float64Array, parts: 2, field: "dcomplexVal" }],
-]);
-
-const ENUM_NAMES = new Map<number, string>(Object.entries(DataType).map(([name, number]) => [number, name]));
-
-/** TensorFlow's short name, as in its error messages: `float`, `uint8`, `string`. */
-export function dtypeName(dtype: DataType): string {
-  const enumName = ENUM_NAMES.get(dtype);
-  if (enumName === undefined) return `dtype ${dtype}`;
-  return NUMERIC_TYPES.get(dtype)?.name ?? enumName.slice("DT_".length).toLowerCase();
-}
-
 /** Number of elements of a shape; 1 for a scalar. */
 export function elementCount(shape: readonly number[]): number {
-  // Apart, because a product that overflows to Infinity before it meets the 0 would be NaN.
-  return shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, 1);
+  return shape.reduce((product, size) => product * size, 1);
 }
 
 /** Array entries that `data` of this dtype and shape has; complex numbers take two each. */
@@ -125,13 +64,13 @@ export function tensorFromProto(
     // A reference per element is what one value costs for each place it stands in.
     const shape = shapeFromProto(proto, Math.floor(maxBytes / 8), refuse);
     const elements = elementCount(shape);
-    if (proto.tensorContent.byteLength > 0) {
-      const strings = stringsFromContent(proto.tensorContent, elements);
-      if (strings === undefined)
-        throw refuse(`tensor_content was not ${elements} strings with their lengths`);
-      return { dtype, shape, data: strings };
+    const content = proto.tensorContent;
+    if (content.byteLength === 0 || elements === 0) {
+      return { dtype, shape, data: repeatLastString(proto.stringVal, elements) };
     }
-    return { dtype, shape, data: repeatLastString(proto.stringVal, elements) };
+    const data = stringsFromContent(content, elements);
+    if (data === undefined) throw refuse(`tensor_content was not ${elements} lengths and their strings`);
+    return { dtype, shape, data };
   }
 
   const type = NUMERIC_TYPES.get(dtype);
@@ -142,32 +81,42 @@ export function tensorFromProto(
   const shape = shapeFromProto(proto, Math.floor(maxBytes / bytesPerElement), refuse);
   const elements = elementCount(shape);
   const content = proto.tensorContent;
-  if (content.byteLength === 0)
+  if (content.byteLength === 0 || elements === 0) {
     return { dtype, shape, data: dataFromValues(proto[type.field], type, elements) };
+  }
   if (content.byteLength !== elements * bytesPerElement) {
     throw refuse(
       `tensor_content had ${content.byteLength} bytes, expected ${elements * bytesPerElement} for ` +
         `${type.name} of shape [${shape.join(",")}]`,
     );
   }
+  if (dtype === DataType.DT_BOOL && content.some((byte) => byte > 1)) {
+    throw refuse("tensor_content had a byte above 1, expected 0 or 1 for bool");
+  }
   return { dtype, shape, data: dataFromContent(content, type, elements * type.parts) };
 }
 
+/** `unknown_rank` says nothing that missing dimensions do not: TensorFlow takes such a tensor for a scalar. */
 function shapeFromProto(
   proto: TensorProto,
   maxElements: number,
   refuse: (what: string) => ServeError,
 ): readonly number[] {
-  const shapeProto = proto.tensorShape;
-  if (shapeProto === undefined || shapeProto.unknownRank) return [];
-  const shape = shapeProto.dim.map((dim) => dim.size);
-  if (shape.length > MAX_RANK)
+  const shape = proto.tensorShape?.dim.map((dim) => dim.size) ?? [];
+  if (shape.length > MAX_RANK) {
     throw refuse(`shape had ${shape.length} dimensions, expected at most ${MAX_RANK}`);
+  }
   if (shape.some((size) => size < 0)) {
     throw refuse(`shape was [${shape.join(",")}], expected no negative dimension`);
   }
-  // The product may be too large for a double to hold exactly, which the comparison survives.
-  if (elementCount(shape) > maxElements) {
+  let elements = 1;
+  let overflows = false;
+  for (const size of shape) {
+    elements *= size;
+    // A 0 that follows mends nothing, as in TensorFlow.
+    overflows ||= elements >= 2 ** 63;
+  }
+  if (overflows || elements > maxElements) {
     throw refuse(`shape was [${shape.join(",")}], expected at most ${maxElements} elements`);
   }
   return shape;
