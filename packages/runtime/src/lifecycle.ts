@@ -1,7 +1,8 @@
 /** Life and death of a process: its streams, the signals that end it, and its exit code. */
 import type { Writable } from "node:stream";
 import { ServeError } from "@vitrine/protocol/status";
-import { type Environment, UsageError } from "./settings.js";
+import { z } from "zod";
+import { type Environment, setting, UsageError } from "./settings.js";
 
 /** Everything that a command takes from its process. Tests pass their own. */
 export interface Io {
@@ -17,6 +18,13 @@ export interface Io {
 export const EXIT_DONE = 0;
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
+
+/** The setting that every tier has. */
+export const drainGraceSetting = setting(z.int().min(0).max(600_000).default(20_000), {
+  description:
+    "Milliseconds that accepted work may take to finish after SIGTERM. Keep it below the time after which the platform kills.",
+  placeholder: "milliseconds",
+});
 
 /** A tier that listens. */
 export interface Tier {

@@ -20,6 +20,12 @@ export function elementOf(schema: z.core.$ZodType): z.core.$ZodType {
   return inner instanceof z.ZodArray ? inner.element : z.unknown();
 }
 
+/** Default as it was written, before any transform; undefined when there is none. */
+export function defaultOf(schema: z.core.$ZodType): unknown {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) return schema.def.defaultValue;
+  return undefined;
+}
+
 /** Reads a flag's or variable's text as the schema's kind; a text that is none stays, for the schema to refuse. */
 export function valueOfText(schema: z.core.$ZodType, text: string): unknown {
   const kind = kindOf(schema);

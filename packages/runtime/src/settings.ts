@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
-import { describeSchema, elementOf, kindOf, valueOfText } from "./setting-schema.js";
+import { defaultOf, describeSchema, elementOf, kindOf, valueOfText } from "./setting-schema.js";
 
 export interface SettingOptions {
   /** What it does and when to change it: one or two sentences for --help and docs/configuration.md. */
@@ -260,10 +260,9 @@ function problemText(key: string, entry: Setting, found: FoundValue | undefined,
 
 /** Default as `--help` and docs/configuration.md show it, or undefined when there is none. */
 export function defaultText({ schema }: Setting): string | undefined {
-  const parsed = schema.safeParse(undefined);
-  if (!parsed.success || parsed.data === undefined) return undefined;
-  if (Array.isArray(parsed.data)) return parsed.data.length === 0 ? undefined : parsed.data.join(",");
-  return String(parsed.data);
+  const preset = defaultOf(schema);
+  if (Array.isArray(preset)) return preset.length === 0 ? undefined : preset.join(",");
+  return preset === undefined ? undefined : String(preset);
 }
 
 function helpText(key: string, entry: Setting): string {
