@@ -1,0 +1,207 @@
+import { ServeError } from "@vitrine/protocol/status";
+import { afterEach, describe, expect, test } from "vitest";
+import { type SessionJob, SessionPool, type SessionPoolOptions } from "./session-pool.js";
+import type { SessionWorkerOptions } from "./worker-messages.js";
+
+const FIXTURES = new URL("../fixtures/", import.meta.url);
+
+interface ScriptedOptions extends SessionWorkerOptions {
+  readonly gate: Int32Array;
+  readonly lives: Int32Array;
+}
+
+const pools: SessionPool[] = [];
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((pool) => pool.close()));
+});
+
+function makePool(overrides: Partial<SessionPoolOptions> & { modelFile?: string } = {}) {
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const lives = new Int32Array(new SharedArrayBuffer(4));
+  const worker: ScriptedOptions = {
+    modelFile: overrides.modelFile ?? "sound",
+    intraOpThreads: 1,
+    gate,
+    lives,
+  };
+  const seen = { deaths: [] as string[], warmUpFailures: [] as string[] };
+  let idleWaiter: (() => void) | undefined;
+  let brokenWith: (error: ServeError) => void = () => {};
+  const broken = new Promise<ServeError>((resolve) => {
+    brokenWith = resolve;
+  });
+  const pool = new SessionPool(
+    {
+      workerUrl: new URL("scripted-worker.js", FIXTURES),
+      worker,
+      workers: 1,
+      warmUp: () => [],
+      crashLimit: 5,
+      crashWindowMs: 60_000,
+      restartDelayMs: 1,
+      ...overrides,
+    },
+    {
+      idle: () => idleWaiter?.(),
+      workerDied: (error) => seen.deaths.push(error.message),
+      warmUpFailed: (message) => seen.warmUpFailures.push(message),
+      broken: brokenWith,
+    },
+  );
+  pools.push(pool);
+  return {
+    pool,
+    gate,
+    lives,
+    seen,
+    broken,
+    untilIdle: async () => {
+      if (pool.hasIdle) return;
+      await new Promise<void>((resolve) => {
+        idleWaiter = resolve;
+      });
+    },
+  };
+}
+
+function job(command: string): SessionJob {
+  return {
+    feeds: () => ({ command: { type: "string", dims: [1], data: [command] } }),
+    fetches: [],
+  };
+}
+
+async function reasonOf(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  return error instanceof ServeError ? error.reason : `no ServeError: ${error}`;
+}
+
+describe("a pool of sound workers", () => {
+  test("answers a run and is idle again", async () => {
+    const { pool } = makePool();
+    await pool.start();
+    const outputs = await pool.run(job("echo"));
+    expect(outputs.command?.data).toEqual(["echo"]);
+    expect(pool.hasIdle).toBe(true);
+  });
+
+  test("is busy while a session runs, and other workers take what comes", async () => {
+    const { pool, gate } = makePool({ workers: 2 });
+    await pool.start();
+    const parked = pool.run(job("park"));
+    expect([pool.busyWorkers, pool.idleWorkers]).toEqual([1, 1]);
+    await pool.run(job("echo"));
+    Atomics.store(gate, 0, 1);
+    Atomics.notify(gate, 0);
+    await parked;
+    expect(pool.idleWorkers).toBe(2);
+  });
+
+  test("a refused run is the request's fault and costs no worker", async () => {
+    const { pool, seen } = makePool();
+    await pool.start();
+    expect(await reasonOf(pool.run(job("fail")))).toBe("REQUEST_INVALID");
+    expect(await reasonOf(pool.run(job("starve")))).toBe("OVERLOADED");
+    await pool.run(job("echo"));
+    expect(seen.deaths).toEqual([]);
+  });
+
+  test("a feed that cannot be posted fails its run alone", async () => {
+    const { pool } = makePool();
+    await pool.start();
+    const broken: SessionJob = {
+      feeds: () => {
+        throw new ServeError("TENSOR_INVALID", "no such rows");
+      },
+      fetches: [],
+    };
+    expect(await reasonOf(pool.run(broken))).toBe("TENSOR_INVALID");
+    await pool.run(job("echo"));
+  });
+
+  test("each worker is warm before it counts as idle, and a refused warm-up is only reported", async () => {
+    const { pool, seen } = makePool({ workers: 2, warmUp: () => [job("echo"), job("fail")] });
+    await pool.start();
+    expect(seen.warmUpFailures).toEqual(["the graph refused", "the graph refused"]);
+    expect(pool.idleWorkers).toBe(2);
+  });
+
+  test("closing answers what still runs", async () => {
+    const { pool } = makePool();
+    await pool.start();
+    const parked = reasonOf(pool.run(job("park")));
+    await pool.close();
+    expect(await parked).toBe("WORKER_LOST");
+  });
+});
+
+describe("a worker that dies", () => {
+  test("in a run is replaced, and the run is answered by its successor", async () => {
+    const { pool, seen } = makePool();
+    await pool.start();
+    const outputs = await pool.run(job("exit-in-first-life"));
+    expect(outputs.life?.data).toEqual(new Float32Array([2]));
+    expect(seen.deaths).toEqual(["session worker exited with 9"]);
+    expect(pool.restarts).toBe(1);
+  });
+
+  test("by an uncaught error is replaced too, with that error as the reason", async () => {
+    const { pool, seen, untilIdle } = makePool();
+    await pool.start();
+    expect(await reasonOf(pool.run(job("throw")))).toBe("WORKER_LOST");
+    expect(seen.deaths).toEqual(["uncaught in the worker", "uncaught in the worker"]);
+    await untilIdle();
+    await pool.run(job("echo"));
+  });
+
+  test("hands its run to a worker that is idle already", async () => {
+    const { pool, lives } = makePool({ workers: 2, restartDelayMs: 60_000, crashLimit: 3 });
+    await pool.start();
+    Atomics.store(lives, 0, 10);
+    const outputs = await pool.run(job("exit-in-first-life"));
+    expect(outputs.life?.data).toEqual(new Float32Array([2]));
+  });
+
+  test("while loading is started again", async () => {
+    const { pool, seen } = makePool({ modelFile: "exits-at-first-start" });
+    await pool.start();
+    await pool.run(job("echo"));
+    expect(seen.deaths).toEqual(["session worker exited with 7"]);
+  });
+});
+
+describe("a crash loop", () => {
+  test("at the start ends it with the number of deaths and the last cause", async () => {
+    const { pool } = makePool({ modelFile: "exits-at-start", crashLimit: 3 });
+    await expect(pool.start()).rejects.toThrow(
+      "session workers died 3 times without an answered run between, the last one with: session worker exited with 7",
+    );
+  });
+
+  test("in service breaks the pool: waiting runs are answered, and no worker comes back", async () => {
+    const { pool, broken } = makePool({ crashLimit: 2 });
+    await pool.start();
+    expect(await reasonOf(pool.run(job("exit")))).toBe("WORKER_LOST");
+    expect((await broken).reason).toBe("WORKER_LOST");
+    expect(pool.hasIdle).toBe(false);
+  });
+
+  test("is not counted across answered runs", async () => {
+    const { pool, untilIdle } = makePool({ crashLimit: 3 });
+    await pool.start();
+    for (let round = 0; round < 3; round++) {
+      expect(await reasonOf(pool.run(job("exit")))).toBe("WORKER_LOST");
+      await untilIdle();
+      await pool.run(job("echo"));
+    }
+  });
+});
+
+test("a model that ONNX Runtime refuses fails the start at once, with its words", async () => {
+  const { pool, seen } = makePool({ modelFile: "refused" });
+  await expect(pool.start()).rejects.toThrow("Protobuf parsing failed.");
+  expect(seen.deaths).toEqual([]);
+});

@@ -1,0 +1,120 @@
+/**
+ * The thread: one ONNX Runtime session that answers one run at a time. `run` blocks its thread, which is why it has
+ * one of its own. This is the file to replace for another engine.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import {
+  type ElementType,
+  type GraphValue,
+  type NumericArray,
+  type RunRequest,
+  type SessionMetadata,
+  type SessionTensor,
+  type SessionWorkerOptions,
+  transferList,
+  type WorkerMessage,
+} from "./worker-messages.js";
+
+const ELEMENT_TYPES: ReadonlySet<string> = new Set<ElementType>([
+  "float32",
+  "uint8",
+  "int8",
+  "uint16",
+  "int16",
+  "int32",
+  "int64",
+  "string",
+  "bool",
+  "float16",
+  "float64",
+  "uint32",
+  "uint64",
+]);
+
+function isElementType(type: string): type is ElementType {
+  return ELEMENT_TYPES.has(type);
+}
+
+function post(message: WorkerMessage): void {
+  const transfer = message.kind === "result" ? transferList(message.outputs) : [];
+  parentPort?.postMessage(message, transfer);
+}
+
+async function load({ modelFile, intraOpThreads }: SessionWorkerOptions): Promise<InferenceSession> {
+  return InferenceSession.create(modelFile, {
+    intraOpNumThreads: intraOpThreads,
+    interOpNumThreads: 1,
+    executionMode: "sequential",
+    graphOptimizationLevel: "all",
+    // Failures of a run are thrown, and logged once by the server; ONNX Runtime would write each to stderr as well.
+    logSeverityLevel: 4,
+    // Threads that spin between runs take the core from the event loop and from the other sessions.
+    extra: { session: { intra_op: { allow_spinning: "0" } } },
+  });
+}
+
+function describe(session: InferenceSession): SessionMetadata {
+  return {
+    inputs: session.inputMetadata.map((value) => graphValue("input", value)),
+    outputs: session.outputMetadata.map((value) => graphValue("output", value)),
+  };
+}
+
+function graphValue(kind: string, value: InferenceSession.ValueMetadata): GraphValue {
+  if (!value.isTensor) {
+    throw new Error(
+      `${kind} ${value.name} was a sequence or map, expected a tensor (scikit-learn: convert with zipmap=False)`,
+    );
+  }
+  if (!isElementType(value.type)) {
+    throw new Error(`${kind} ${value.name} was of type ${value.type}, expected a type of whole bytes`);
+  }
+  return { name: value.name, type: value.type, shape: value.shape };
+}
+
+async function run(session: InferenceSession, { feeds, fetches }: RunRequest): Promise<WorkerMessage> {
+  const inputs: Record<string, Tensor> = {};
+  for (const [name, { type, data, dims }] of Object.entries(feeds)) {
+    inputs[name] = new Tensor(type, data, dims);
+  }
+  const results = await session.run(inputs, fetches);
+  const outputs: Record<string, SessionTensor> = {};
+  for (const [name, value] of Object.entries(results)) {
+    outputs[name] = sessionTensor(name, value.type, value.dims, value.data);
+  }
+  return { kind: "result", outputs };
+}
+
+function sessionTensor(
+  name: string,
+  type: string,
+  dims: readonly number[],
+  data: Tensor.DataType,
+): SessionTensor {
+  if (!isElementType(type)) throw new Error(`output ${name} was of type ${type}, expected a known one`);
+  if (Array.isArray(data)) return { type, dims, data };
+  if (!(data.buffer instanceof ArrayBuffer)) throw new Error(`output ${name} was not in memory of its own`);
+  // Where Node has Float16Array, ONNX Runtime answers one.
+  return type === "float16"
+    ? { type, dims, data: new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) }
+    : { type, dims, data: data as NumericArray };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+const options: SessionWorkerOptions = workerData;
+try {
+  const session = await load(options);
+  const metadata = describe(session);
+  parentPort?.on("message", (request: RunRequest) => {
+    run(session, request).then(post, (error: unknown) =>
+      post({ kind: "run-failed", message: messageOf(error) }),
+    );
+  });
+  post({ kind: "loaded", metadata });
+} catch (error) {
+  post({ kind: "load-failed", message: messageOf(error) });
+}

@@ -1,0 +1,79 @@
+/** What crosses the border between the pool and a session worker's thread. Buffers move by transfer. */
+
+/** Element types by the names that ONNX Runtime gives them. */
+export type ElementType =
+  | "float32"
+  | "uint8"
+  | "int8"
+  | "uint16"
+  | "int16"
+  | "int32"
+  | "int64"
+  | "string"
+  | "bool"
+  | "float16"
+  | "float64"
+  | "uint32"
+  | "uint64";
+
+export type NumericArray =
+  | Float32Array<ArrayBuffer>
+  | Float64Array<ArrayBuffer>
+  | Uint8Array<ArrayBuffer>
+  | Int8Array<ArrayBuffer>
+  | Uint16Array<ArrayBuffer>
+  | Int16Array<ArrayBuffer>
+  | Uint32Array<ArrayBuffer>
+  | Int32Array<ArrayBuffer>
+  | BigInt64Array<ArrayBuffer>
+  | BigUint64Array<ArrayBuffer>;
+
+export interface SessionTensor {
+  readonly type: ElementType;
+  readonly dims: readonly number[];
+  /** Row-major; bool as bytes 0 and 1, float16 as its bit patterns in a Uint16Array. */
+  readonly data: NumericArray | readonly string[];
+}
+
+/** Tensors by their name in the graph. */
+export type SessionTensors = Readonly<Record<string, SessionTensor>>;
+
+/** One input or output of the graph; a string in `shape` names a dynamic dimension. */
+export interface GraphValue {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly shape: readonly (number | string)[];
+}
+
+export interface SessionMetadata {
+  readonly inputs: readonly GraphValue[];
+  readonly outputs: readonly GraphValue[];
+}
+
+/** `workerData` of a session worker. */
+export interface SessionWorkerOptions {
+  readonly modelFile: string;
+  readonly intraOpThreads: number;
+}
+
+/** One run. A worker gets the next one only after it answered the last. */
+export interface RunRequest {
+  readonly feeds: SessionTensors;
+  /** Graph outputs to compute; others are not. */
+  readonly fetches: readonly string[];
+}
+
+export type WorkerMessage =
+  | { readonly kind: "loaded"; readonly metadata: SessionMetadata }
+  | { readonly kind: "load-failed"; readonly message: string }
+  | { readonly kind: "result"; readonly outputs: SessionTensors }
+  | { readonly kind: "run-failed"; readonly message: string };
+
+/** The buffers of tensors that a message hands over. */
+export function transferList(tensors: SessionTensors): ArrayBuffer[] {
+  const buffers = new Set<ArrayBuffer>();
+  for (const { data } of Object.values(tensors)) {
+    if (ArrayBuffer.isView(data)) buffers.add(data.buffer);
+  }
+  return [...buffers];
+}
