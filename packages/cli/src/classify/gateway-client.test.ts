@@ -1,0 +1,113 @@
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { buffer } from "node:stream/consumers";
+import { expect, onTestFinished, test } from "vitest";
+import { createGatewayClient } from "./gateway-client.js";
+
+type Handler = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
+
+async function gatewayThat(handler: Handler): Promise<string> {
+  const server = createServer((request, response) => {
+    void buffer(request).then((body) => handler(request, response, body));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const ANSWER = { top_class: "pants", top_probability: 1, predictions: { pants: 1 } };
+const LINK = { source: "https://example.com/a.jpg", kind: "url" } as const;
+const forever = new AbortController().signal;
+
+function answer(response: ServerResponse, status: number, body: unknown, headers = {}): void {
+  response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
+}
+
+async function photo(name: string, content: string): Promise<{ source: string; kind: "file" }> {
+  const folder = await mkdtemp(path.join(tmpdir(), "client-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await writeFile(path.join(folder, name), content);
+  return { source: path.join(folder, name), kind: "file" };
+}
+
+test("a file goes as the picture itself, under the type of its extension", async () => {
+  let seen: unknown;
+  const url = await gatewayThat((request, response, body) => {
+    seen = [request.method, request.url, request.headers["content-type"], body.toString()];
+    answer(response, 200, { ...ANSWER, more: 1 });
+  });
+  const client = createGatewayClient(`${url}/`, forever);
+  expect(await client.classify(await photo("a.PNG", "pixels"), 100)).toEqual(ANSWER);
+  expect(seen).toEqual(["POST", "/predict", "image/png", "pixels"]);
+});
+
+test("a link goes as JSON", async () => {
+  let seen = "";
+  const url = await gatewayThat((_, response, body) => {
+    seen = body.toString();
+    answer(response, 200, ANSWER);
+  });
+  await createGatewayClient(url, forever).classify(LINK, 100);
+  expect(JSON.parse(seen)).toEqual({ url: LINK.source });
+});
+
+test("a problem of the gateway is the answer, and is not asked again", async () => {
+  let asked = 0;
+  const url = await gatewayThat((_, response) => {
+    asked++;
+    answer(response, 415, {
+      code: "INVALID_ARGUMENT",
+      reason: "IMAGE_TYPE_UNSUPPORTED",
+      detail: "no picture",
+    });
+  });
+  expect(await createGatewayClient(url, forever).classify(LINK, 100)).toEqual({
+    error: { code: "INVALID_ARGUMENT", reason: "IMAGE_TYPE_UNSUPPORTED", message: "no picture" },
+  });
+  expect(asked).toBe(1);
+});
+
+test("a file that is not there, and one that is too large, are answered without asking", async () => {
+  const client = createGatewayClient("http://127.0.0.1:1", forever);
+  expect(await client.classify({ source: "/no/photo.jpg", kind: "file" }, 100)).toMatchObject({
+    error: { code: "NOT_FOUND", reason: "FILE_UNREADABLE" },
+  });
+  expect(await client.classify(await photo("a.jpg", "12345"), 4)).toMatchObject({
+    error: { reason: "IMAGE_TOO_LARGE" },
+  });
+});
+
+test("a later is tried again until there is an answer", async () => {
+  const statuses = [503, 429, 200];
+  const url = await gatewayThat((_, response) => {
+    const status = statuses.shift() ?? 500;
+    answer(response, status, status === 200 ? ANSWER : {}, { "retry-after": "0" });
+  });
+  expect(await createGatewayClient(url, forever).classify(LINK, 100)).toEqual(ANSWER);
+});
+
+test("a wait for a later try ends when the run is interrupted", async () => {
+  const controller = new AbortController();
+  const url = await gatewayThat((_, response) => {
+    answer(response, 503, {}, { "retry-after": "3600" });
+    controller.abort();
+  });
+  await expect(createGatewayClient(url, controller.signal).classify(LINK, 100)).rejects.toThrow(/abort/i);
+});
+
+test("a gateway that is not there is told by name", async () => {
+  const server = createTcpServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  const controller = new AbortController();
+  const client = createGatewayClient(`http://127.0.0.1:${port}`, controller.signal);
+  await expect(client.info()).rejects.toThrow(/did not answer, expected a gateway there: .*ECONNREFUSED/);
+});

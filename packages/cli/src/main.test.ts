@@ -1,0 +1,120 @@
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { expect, onTestFinished, test } from "vitest";
+import { run } from "./main.js";
+
+async function vitrine(argv: readonly string[], env: Record<string, string> = {}) {
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  const code = await run(argv, { stdout, stderr, env, signal: new AbortController().signal });
+  stdout.end();
+  stderr.end();
+  return { code, stdout: await text(stdout), stderr: await text(stderr) };
+}
+
+const COMMANDS = ["up", "classify", "serve", "gateway"];
+
+test.each([["--help"], ["help"], ["-h"]])("vitrine %s lists every command", async (word) => {
+  const { code, stdout } = await vitrine([word]);
+  expect(code).toBe(0);
+  for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
+});
+
+test("vitrine without a command is wrong usage and shows the help", async () => {
+  const { code, stdout, stderr } = await vitrine([]);
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toContain("Usage: vitrine");
+});
+
+test("an unknown command is wrong usage and names the known ones", async () => {
+  const { code, stderr } = await vitrine(["clasify"]);
+  expect(code).toBe(2);
+  expect(stderr).toContain("clasify is no command, expected one of up, classify, serve, gateway");
+});
+
+test.each(COMMANDS)(
+  "vitrine %s --help shows its flags with their variables, and examples",
+  async (command) => {
+    const { code, stdout } = await vitrine([command, "--help"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/--[a-z-]+ <[a-z:]+> /);
+    expect(stdout).toMatch(/\(env [A-Z_]+/);
+    expect(stdout).toMatch(/Examples:\n {2}.*vitrine/);
+  },
+);
+
+test.each(COMMANDS)("vitrine %s --version prints the version", async (command) => {
+  expect(await vitrine([command, "--version"])).toMatchObject({ code: 0, stdout: "0.1.0\n" });
+});
+
+test("an unknown flag is wrong usage", async () => {
+  const { code, stderr } = await vitrine(["gateway", "--colour", "red"]);
+  expect(code).toBe(2);
+  expect(stderr).toContain("unknown option '--colour'");
+});
+
+test("all wrong values are told at once", async () => {
+  const { code, stderr } = await vitrine(["up", "--port", "x"], { GRPC_PORT: "-1" });
+  expect(code).toBe(2);
+  expect(stderr).toContain("--port was x, expected a whole number from 0 to 65535");
+  expect(stderr).toContain("GRPC_PORT was -1, expected a whole number from 0 to 65535");
+});
+
+test("the effective configuration is printed with its origins", async () => {
+  const { code, stdout } = await vitrine(["up", "--port", "1", "--print-config"], { REST_PORT: "2" });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^port +1 +--port$/m);
+  expect(stdout).toMatch(/^rest-port +2 +REST_PORT$/m);
+});
+
+test("serve takes TensorFlow Serving's spelling and warns of flags that it does not have", async () => {
+  const spelled = ["serve", "--model_base_path=/models/a_b", "--rest_api_port=0", "--print-config"];
+  const { code, stdout } = await vitrine(spelled);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^model-base-path +"\/models\/a_b" +--model-base-path$/m);
+  expect(stdout).toMatch(/^rest-api-port +0 /m);
+
+  const warned = await vitrine(["serve", "--tensorflow_session_parallelism=2", "--flush_filesystem_caches"]);
+  expect(warned.stderr).toContain("unknown flag --tensorflow_session_parallelism=2 is ignored");
+  expect(warned.stderr).toContain("unknown flag --flush_filesystem_caches is ignored");
+});
+
+test("up with a folder that is not there is wrong usage", async () => {
+  const { code, stderr } = await vitrine(["up", "/no/model"]);
+  expect(code).toBe(2);
+  expect(stderr).toContain("/no/model is not there, expected a folder of model versions");
+});
+
+test("up says which port is in use and which flag chooses another", async () => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  onTestFinished(() => void other.close());
+  const { port } = other.address() as AddressInfo;
+  const { code, stderr } = await vitrine(["up", `--port=${port}`, "--grpc-port=0", "--rest-port=0"]);
+  expect(code).toBe(1);
+  expect(stderr).toBe(
+    `vitrine up: port ${port} on 127.0.0.1 is in use, so the gateway cannot listen there: ` +
+      "stop what uses it, or choose another with --port\n",
+  );
+});
+
+test("classify --resume without an output to go on with is wrong usage", async () => {
+  const { code, stderr } = await vitrine(["classify", "--resume", "photos"]);
+  expect(code).toBe(2);
+  expect(stderr).toContain("--resume was given, expected --output with --format jsonl or csv");
+});
+
+test("a config file's unknown key is wrong usage", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "main-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = path.join(folder, "vitrine.yaml");
+  await writeFile(file, "prot: 1\n");
+  const { code, stderr } = await vitrine(["up", "--config", file]);
+  expect(code).toBe(2);
+  expect(stderr).toContain(`prot in ${file} was not known`);
+});

@@ -1,0 +1,95 @@
+/** The words of `vitrine`. Each command lies in a file of its own and is loaded when it is asked for. */
+import {
+  EXIT_DONE,
+  EXIT_FAILED,
+  EXIT_USAGE,
+  errorText,
+  type Io,
+  processIo,
+} from "@vitrine/runtime/lifecycle";
+import { UsageError } from "@vitrine/runtime/settings";
+import type { RunnableCommand } from "./command.js";
+import { listenFailureText } from "./ports.js";
+import { TierLost } from "./supervisor.js";
+import { packageVersion } from "./version.js";
+
+interface CommandEntry {
+  readonly summary: string;
+  readonly load: () => Promise<RunnableCommand>;
+}
+
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  up: {
+    summary: "bring up both tiers on this machine, with the website",
+    load: async () => (await import("./commands/up.js")).up,
+  },
+  classify: {
+    summary: "classify pictures: files, folders, links, lists of them",
+    load: async () => (await import("./commands/classify.js")).classify,
+  },
+  serve: {
+    summary: "the model tier: TensorFlow Serving's protocol over a model folder",
+    load: async () => (await import("./commands/serve.js")).serve,
+  },
+  gateway: {
+    summary: "the gateway: HTTP, pictures, and the website",
+    load: async () => (await import("./commands/gateway.js")).gateway,
+  },
+};
+
+/**
+ * Runs one `vitrine` command.
+ *
+ * @param argv what stands after `vitrine`.
+ * @returns exit code: 0 done (also after a drain that was asked for), 1 failed, 2 wrong usage.
+ */
+export async function run(argv: readonly string[], io: Io = processIo()): Promise<number> {
+  const [word, ...rest] = argv;
+  if (word === "--version" || word === "-V") {
+    io.stdout.write(`${await packageVersion()}\n`);
+    return EXIT_DONE;
+  }
+  if (word === "--help" || word === "-h" || (word === "help" && rest.length === 0)) {
+    io.stdout.write(helpText());
+    return EXIT_DONE;
+  }
+  if (word === undefined) {
+    io.stderr.write(helpText());
+    return EXIT_USAGE;
+  }
+  const [name, args] = word === "help" ? [rest[0] ?? "", ["--help"]] : [word, rest];
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (entry === undefined) {
+    const known = Object.keys(COMMANDS).join(", ");
+    io.stderr.write(`vitrine: ${name} is no command, expected one of ${known}; see vitrine --help\n`);
+    return EXIT_USAGE;
+  }
+  try {
+    return await (await entry.load()).run(args, io);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      for (const problem of error.problems) io.stderr.write(`vitrine ${name}: ${problem}\n`);
+      io.stderr.write(`See vitrine ${name} --help\n`);
+      return EXIT_USAGE;
+    }
+    const text = error instanceof TierLost ? error.message : (listenFailureText(error) ?? errorText(error));
+    io.stderr.write(`vitrine ${name}: ${text}\n`);
+    return EXIT_FAILED;
+  }
+}
+
+function helpText(): string {
+  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}\n`);
+  return `Usage: vitrine COMMAND [options]
+
+From a photo to its category, in two tiers.
+
+Commands:
+${rows.join("")}
+Options:
+  --help      this text; vitrine COMMAND --help for the options of one
+  --version   print the version
+
+Try it: vitrine up
+`;
+}

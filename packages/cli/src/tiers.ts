@@ -1,0 +1,112 @@
+/** Both tiers as child processes on this machine. */
+import path from "node:path";
+import { logLineAsText } from "@vitrine/runtime/log-text";
+import type { LogLevel } from "@vitrine/runtime/logger";
+import type { Environment } from "@vitrine/runtime/settings";
+import { VITRINE_PROGRAM } from "./shipped.js";
+import { type SupervisedTier, superviseTier } from "./supervisor.js";
+
+export interface TiersOptions {
+  readonly modelBasePath: string;
+  readonly modelName: string;
+  readonly host: string;
+  /** 0 takes a free port; it stays the same when the tier is restarted. */
+  readonly port: number;
+  readonly grpcPort: number;
+  readonly restPort: number;
+  readonly logLevel: LogLevel;
+  readonly allowImageHosts: readonly string[];
+  readonly env: Environment;
+  /** Takes lines for a person: those of the tiers, each with its tier's name, and what happens to them. */
+  readonly say: (line: string) => void;
+}
+
+export interface Tiers {
+  /** Address of the gateway, once it can answer for the first time. */
+  readonly ready: Promise<string>;
+  /** Rejects with a TierLost when a tier is given up; never resolves. */
+  readonly failed: Promise<never>;
+  /** Drains the gateway, then the model server. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Starts both tiers. With a given gRPC port they start side by side, else the gateway waits for the real one. */
+export function startTiers(options: TiersOptions): Tiers {
+  const modelServer = superviseModelServer(options);
+  let gateway: SupervisedTier | undefined;
+  let stopped = false;
+
+  const startGateway = async (): Promise<SupervisedTier> => {
+    const grpcPort =
+      options.grpcPort === 0 ? portOf((await modelServer.listening)[0] ?? "") : options.grpcPort;
+    if (stopped) throw new Error("stopped before the gateway was started");
+    gateway = superviseGateway(options, grpcPort);
+    return gateway;
+  };
+  const gatewayStarted = startGateway();
+  const failed = Promise.race([modelServer.failed, gatewayStarted.then((started) => started.failed)]);
+  failed.catch(() => undefined); // Reported by whoever waits for it; a stop meanwhile is no failure.
+
+  return {
+    ready: Promise.race([gatewayStarted.then(async (started) => (await started.ready)[0] ?? ""), failed]),
+    failed,
+    async stop(graceMs) {
+      stopped = true;
+      await gateway?.stop(graceMs);
+      await modelServer.stop(graceMs);
+    },
+  };
+}
+
+function superviseModelServer(options: TiersOptions): SupervisedTier {
+  return superviseTier({
+    name: "model server",
+    env: options.env,
+    ...speaker("model server", options),
+    commandLine: ([grpc, rest]) => [
+      process.execPath,
+      VITRINE_PROGRAM,
+      "serve",
+      `--model-base-path=${path.resolve(options.modelBasePath)}`,
+      `--model-name=${options.modelName}`,
+      `--host=${options.host}`,
+      `--port=${grpc === undefined ? options.grpcPort || "auto" : portOf(grpc)}`,
+      `--rest-api-port=${rest === undefined ? options.restPort || "auto" : portOf(rest)}`,
+      `--log-level=${options.logLevel}`,
+    ],
+  });
+}
+
+function superviseGateway(options: TiersOptions, grpcPort: number): SupervisedTier {
+  return superviseTier({
+    name: "gateway",
+    env: options.env,
+    ...speaker("gateway", options),
+    commandLine: ([http]) => [
+      process.execPath,
+      VITRINE_PROGRAM,
+      "gateway",
+      `--tf-serving-host=${hostForClients(options.host)}:${grpcPort}`,
+      `--model-name=${options.modelName}`,
+      `--host=${options.host}`,
+      `--port=${http === undefined ? options.port : portOf(http)}`,
+      `--log-level=${options.logLevel}`,
+      ...options.allowImageHosts.map((host) => `--allow-image-host=${host}`),
+    ],
+  });
+}
+
+function speaker(name: string, { say }: TiersOptions) {
+  return { say, onLine: (line: string) => say(`[${name}] ${logLineAsText(line)}`) };
+}
+
+function portOf(address: string): number {
+  return Number(new URL(address).port);
+}
+
+/** An address that listens on all interfaces is reached on loopback. */
+function hostForClients(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
+}

@@ -1,0 +1,47 @@
+/** Installs the dependencies when they are missing or not those of the lock file. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { npmCommand, ROOT, run } from "./processes.js";
+
+/** Runs `npm ci` when it is needed. Ends the process with 1 when it fails. */
+export async function ensureInstalled() {
+  const reason = staleReason();
+  if (reason === undefined) return;
+  console.error(`installing the dependencies (${reason}) …`);
+  const [npm, ...args] = npmCommand();
+  const code = await run(npm, [...args, "ci", "--no-audit", "--no-fund"]);
+  if (code !== 0) {
+    console.error(
+      "npm ci failed: see its message above; it needs the network, or a registry that npm is set to.",
+    );
+    process.exit(1);
+  }
+}
+
+/**
+ * Compares what npm says it installed with what the lock file wants.
+ *
+ * @returns {string | undefined} undefined when they agree.
+ */
+function staleReason() {
+  const installed = readPackages(path.join("node_modules", ".package-lock.json"));
+  if (installed === undefined) return "there are none yet";
+  for (const [name, wanted] of Object.entries(readPackages("package-lock.json") ?? {})) {
+    if (!name.startsWith("node_modules/")) continue;
+    const found = installed[name];
+    // Optional ones are binaries for other systems.
+    if (found === undefined && wanted.optional !== true) return `${name} is missing`;
+    if (found !== undefined && found.version !== wanted.version) return `${name} is not ${wanted.version}`;
+  }
+  return undefined;
+}
+
+/** @returns {Record<string, { version?: string, optional?: boolean }> | undefined} */
+function readPackages(name) {
+  try {
+    return JSON.parse(readFileSync(path.join(ROOT, name), "utf8")).packages;
+  } catch (error) {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
