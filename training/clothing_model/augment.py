@@ -37,7 +37,7 @@ def random_views(pixels: Tensor, size: int, rng: np.random.Generator) -> Tensor:
 
 
 def random_light(photos: Tensor, rng: np.random.Generator) -> Tensor:
-    """Changes brightness, contrast, saturation and colour of float32 [n, 3, h, w] in 0..255; one in ten becomes gray."""
+    """Changes brightness, contrast, saturation and colour of float32 [n, 3, h, w] in 0..255; a tenth becomes gray."""
     rows = len(photos)
 
     def per_photo(values: np.ndarray) -> Tensor:

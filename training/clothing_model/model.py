@@ -35,7 +35,7 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 class SameConv(nn.Conv2d):
-    """Convolution with bias and TensorFlow's SAME padding. [n, in, h, w] -> [n, out, ceil(h / stride), ceil(w / stride)]."""
+    """Convolution with bias and TensorFlow's SAME padding. [n, in, h, w] -> [n, out, h / stride, w / stride]."""
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__(channels_in, channels_out, kernel, stride, groups=groups, bias=True)
@@ -53,7 +53,9 @@ class SameConv(nn.Conv2d):
 class Block(nn.Module):
     """Expand (1x1), depthwise, project (1x1); added to its input where the shapes agree."""
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int, expansion: int, drop: float) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int, stride: int, expansion: int, drop: float
+    ) -> None:
         super().__init__()
         wide = channels_in * expansion
         self.expand = SameConv(channels_in, wide, 1) if expansion > 1 else None

@@ -99,7 +99,9 @@ def predict(model: ClothingModel, pixels: np.ndarray, batch: int = 31) -> np.nda
     return np.concatenate([model(normalise(torch.from_numpy(part).to(where))).cpu().numpy() for part in batches])
 
 
-def training_batch(train: Split, rows: np.ndarray, size: int, recipe: Recipe, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def training_batch(
+    train: Split, rows: np.ndarray, size: int, recipe: Recipe, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
     """Photos of `rows`, augmented and perhaps mixed, then a few pictures without clothes.
 
     @returns normalised float32 [n, 3, size, size], and targets float32 [n, classes] that sum to 1.
