@@ -1,0 +1,63 @@
+import { REASONS } from "@vitrine/protocol/status";
+import { describe, expect, it } from "vitest";
+import type { Fault } from "./fault.js";
+import { isKnownReason, wordsOfFault } from "./fault-words.js";
+import { filePhoto, info, linkPhoto } from "./testing/fixtures.js";
+
+const { limits } = info;
+
+function say(fault: Fault, photo = filePhoto(), isOver = false): string {
+  const { title, text } = wordsOfFault(fault, isOver, { photo, limits });
+  return `${title}. ${text}`;
+}
+
+describe("wordsOfFault", () => {
+  it("has words for every reason of the catalogue, and shows none of its codes", () => {
+    for (const reason of Object.keys(REASONS)) {
+      expect(isKnownReason(reason), reason).toBe(true);
+      if (isKnownReason(reason)) {
+        const { title, text } = wordsOfFault({ reason }, false, { photo: filePhoto(), limits });
+        expect(title, reason).toMatch(/^[A-Z]/);
+        expect(text, reason).toMatch(/\.$/);
+        expect(`${title} ${text}`, reason).not.toMatch(/[A-Z]_[A-Z]|undefined|NaN/);
+      }
+    }
+  });
+
+  it("says the size and the limit of a photo that is too large", () => {
+    const photo = filePhoto();
+    expect(say({ reason: "IMAGE_TOO_LARGE" }, photo)).toContain("It has 0.1 MB.");
+    expect(say({ reason: "IMAGE_TOO_LARGE" }, photo)).toContain("up to 10 MB");
+    expect(say({ reason: "IMAGE_TOO_LARGE" }, linkPhoto)).not.toContain("It has");
+  });
+
+  it("tells owners of HEIC photos what to do, by type or by name", () => {
+    const unsupported: Fault = { reason: "IMAGE_TYPE_UNSUPPORTED" };
+    expect(say(unsupported, filePhoto("a", "image/heic"))).toContain("Most Compatible");
+    expect(say(unsupported, filePhoto("IMG_1.HEIC", ""))).toContain("Most Compatible");
+    expect(say(unsupported, filePhoto("a.pdf", "application/pdf"))).toContain("Photos can be JPEG or PNG.");
+  });
+
+  it("names the website behind a link that failed, without the rest of the address", () => {
+    const text = say({ reason: "IMAGE_URL_FAILED" }, linkPhoto);
+    expect(text).toContain("shop.example did not hand it over");
+    expect(text).not.toContain("token");
+  });
+
+  it("says when to try again, and later that it is time", () => {
+    const busy: Fault = { reason: "OVERLOADED", retryAfterSeconds: 3 };
+    expect(say(busy)).toContain("Try again in about 3 seconds.");
+    expect(say(busy, filePhoto(), true)).toContain("You can try again now.");
+  });
+
+  it("offers another try where one may help, and none where the photo is at fault", () => {
+    const around = { photo: filePhoto(), limits };
+    const canRetry = (reason: Fault["reason"]) => wordsOfFault({ reason }, false, around).canRetry;
+    expect(
+      ["OVERLOADED", "OFFLINE", "STALLED", "CANCELLED", "DEADLINE_EXCEEDED"].every(
+        (reason) => isKnownReason(reason) && canRetry(reason),
+      ),
+    ).toBe(true);
+    expect(canRetry("IMAGE_UNDECODABLE")).toBe(false);
+  });
+});

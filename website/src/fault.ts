@@ -1,0 +1,13 @@
+import type { Reason } from "@vitrine/protocol/status";
+
+/** What can go wrong before a request reaches the gateway, or instead of an answer. */
+export type LocalReason = "OFFLINE" | "UNREACHABLE" | "STALLED" | "ANSWER_UNREADABLE";
+
+/** Why a photo has no answer. */
+export interface Fault {
+  readonly reason: Reason | LocalReason;
+  /** The gateway's name of the request, for whoever reads its log. */
+  readonly requestId?: string;
+  /** The gateway's word on when to ask again. */
+  readonly retryAfterSeconds?: number;
+}
