@@ -136,6 +136,7 @@ export class GrpcChannel {
         signal,
         maxReceiveBytes: this.#options.maxReceiveBytes,
         onActivity: () => connection.heard(),
+        reset: (stream) => connection.reset(stream),
       }),
     );
   }

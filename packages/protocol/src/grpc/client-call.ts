@@ -19,6 +19,8 @@ export interface ClientCallOptions {
   readonly maxReceiveBytes: number;
   /** Called at each sign of life of the peer. */
   readonly onActivity: () => void;
+  /** Tells the server that the call has ended here. */
+  readonly reset: (stream: ClientHttp2Stream) => void;
 }
 
 /** `unprocessed`: the server has certainly not seen the call, so that it may be made again elsewhere. */
@@ -63,7 +65,7 @@ interface Answer {
 function exchange(
   session: ClientHttp2Session,
   stream: ClientHttp2Stream,
-  { signal, maxReceiveBytes, onActivity }: ClientCallOptions,
+  { signal, maxReceiveBytes, onActivity, reset }: ClientCallOptions,
 ): Promise<Answer | (ClientCallResult & { kind: "unprocessed" })> {
   return new Promise((resolve, reject) => {
     const reader = new FrameReader(maxReceiveBytes);
@@ -78,12 +80,28 @@ function exchange(
     };
     const fail = (error: ServeError) => {
       finish(() => reject(error));
-      stream.close(constants.NGHTTP2_CANCEL);
+      stream.off("data", onData);
+      stream.resume();
+      const over = stream.closed || (status !== "absent" && stream.writableFinished);
+      if (!over) reset(stream);
     };
     const onAbort = () => fail(signal.reason);
     const onStatus = (headers: IncomingHttpHeaders) => {
       status = errorOfTrailers(headers);
       if (status instanceof ServeError) fail(status);
+    };
+    const onData = (chunk: Buffer) => {
+      onActivity();
+      try {
+        reader.push(chunk, (next) => {
+          if (frame !== undefined) {
+            throw new ServeError("INTERNAL", "the response had more than one message, expected one");
+          }
+          frame = next;
+        });
+      } catch (error) {
+        fail(ServeError.from(error));
+      }
     };
 
     signal.addEventListener("abort", onAbort);
@@ -101,19 +119,7 @@ function exchange(
       encoding = typeof header === "string" ? header : undefined;
       if (headers["grpc-status"] !== undefined) onStatus(headers);
     });
-    stream.on("data", (chunk: Buffer) => {
-      onActivity();
-      try {
-        reader.push(chunk, (next) => {
-          if (frame !== undefined) {
-            throw new ServeError("INTERNAL", "the response had more than one message, expected one");
-          }
-          frame = next;
-        });
-      } catch (error) {
-        fail(ServeError.from(error));
-      }
-    });
+    stream.on("data", onData);
     stream.once("trailers", onStatus);
     stream.once("close", () => {
       if (status === undefined && frame !== undefined && reader.pendingBytes === 0) {

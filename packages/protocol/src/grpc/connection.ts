@@ -1,5 +1,5 @@
 /** One HTTP/2 connection of a channel, from the attempt to its end. */
-import { type ClientHttp2Session, connect } from "node:http2";
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { ServeError } from "../status.js";
 import { CONNECTION_WINDOW_BYTES, MAX_SESSION_MEMORY_MB, STREAM_WINDOW_BYTES } from "./windows.js";
 
@@ -18,6 +18,13 @@ export interface ConnectionOptions {
  */
 const MIN_PING_INTERVAL_MS = 300_000;
 
+/**
+ * Node's servers close a connection whose client resets more than 1000 streams and then 33 a second (the defence
+ * against "rapid reset"), and proxies have the like. We stay below: 500, and then 25 a second.
+ */
+const RESET_BURST = 500;
+const RESETS_PER_MS = 0.025;
+
 export class Connection {
   readonly session: ClientHttp2Session;
   readonly #options: ConnectionOptions;
@@ -27,10 +34,19 @@ export class Connection {
   /** Runs towards the next ping, or towards the end of the wait for its answer. */
   #timer: NodeJS.Timeout | undefined;
 
+  readonly #unwanted: ClientHttp2Stream[] = [];
+  /** Resets that may be sent, as of `#resetsAtMs`. */
+  #resets = RESET_BURST;
+  #resetsAtMs = performance.now();
+  #resetTimer: NodeJS.Timeout | undefined;
+
   private constructor(session: ClientHttp2Session, options: ConnectionOptions) {
     this.session = session;
     this.#options = options;
-    session.once("close", () => clearTimeout(this.#timer));
+    session.once("close", () => {
+      clearTimeout(this.#timer);
+      clearTimeout(this.#resetTimer);
+    });
   }
 
   /**
@@ -86,6 +102,29 @@ export class Connection {
   /** Notes that bytes of the peer have arrived. */
   heard(): void {
     this.#heardAtMs = performance.now();
+  }
+
+  /** Tells the server that a call is not wanted any more; later, when that would be one reset too many. */
+  reset(stream: ClientHttp2Stream): void {
+    this.#unwanted.push(stream);
+    this.#sendResets();
+  }
+
+  #sendResets(): void {
+    const now = performance.now();
+    this.#resets = Math.min(RESET_BURST, this.#resets + (now - this.#resetsAtMs) * RESETS_PER_MS);
+    this.#resetsAtMs = now;
+    while (this.#resets >= 1) {
+      const stream = this.#unwanted.shift();
+      if (stream === undefined) return;
+      if (stream.closed) continue;
+      stream.close(constants.NGHTTP2_CANCEL);
+      this.#resets--;
+    }
+    clearTimeout(this.#resetTimer);
+    if (this.#unwanted.length > 0) {
+      this.#resetTimer = setTimeout(() => this.#sendResets(), 1 / RESETS_PER_MS);
+    }
   }
 
   /** Arms the one timer for the moment at which the peer has been silent for too long; at once if it has been. */

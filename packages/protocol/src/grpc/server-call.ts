@@ -77,14 +77,11 @@ export async function answerCall(
     const encoding = singleHeader(headers["grpc-encoding"]);
     checkEncoding(encoding);
     const request = await readRequest(stream, encoding, limits.maxReceiveBytes, abort.signal);
-    await route(
-      request,
-      { metadata: metadataOf(headers), signal: abort.signal, peer: peerOf(stream) },
-      (message) => {
-        if (answered || stream.destroyed) throw abort.signal.reason;
-        return sendMessage(stream, message);
-      },
-    );
+    const call = { metadata: metadataOf(headers), signal: abort.signal, peer: peerOf(stream) };
+    await route(request, call, (message) => {
+      if (answered || stream.destroyed) throw new ServeError("CANCELLED", "the caller is gone");
+      return sendMessage(stream, message);
+    });
     answer(undefined);
   } catch (error) {
     fail(ServeError.from(error));

@@ -21,10 +21,15 @@ export interface GrpcServerOptions {
   /** Calls that one connection may have open; a client queues what is above. Default 1024. */
   readonly maxConcurrentStreams?: number;
   /**
-   * A connection on which nothing has moved for so long is closed if it has no calls; if it has, the peer must
-   * answer a ping. Default 5 minutes.
+   * A connection on which nothing has moved for so long takes no new calls and closes after those it has; a peer
+   * that does not answer a ping then loses them at once. Default 5 minutes.
    */
   readonly idleTimeoutMs?: number;
+  /**
+   * Age at which a connection is closed in order, so that its client looks the name up again and finds new
+   * servers. Spread by a tenth, so that the clients do not all come at once. Default: never.
+   */
+  readonly maxConnectionAgeMs?: number;
   /** Told of each call at its end: the place to log and to count. */
   readonly onCallEnd?: (call: FinishedCall) => void;
 }
@@ -39,19 +44,29 @@ export interface FinishedCall {
 /** How long a peer may take to answer a ping. */
 const PING_TIMEOUT_MS = 20_000;
 
+/**
+ * Node closes a connection that resets more streams than this; by default 1000 and then 33 a second, which callers
+ * who give up reach under load. Node 20 does not know these options: there the default holds, and our own channel
+ * stays below it.
+ */
+const RESET_LIMITS = { streamResetBurst: 100_000, streamResetRate: 10_000 };
+
 export class GrpcServer {
   readonly #routes = new Map<string, Route>();
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #server: Http2Server;
   readonly #limits: { readonly maxReceiveBytes: number };
   readonly #idleTimeoutMs: number;
+  readonly #maxConnectionAgeMs: number | undefined;
   readonly #onCallEnd: ((call: FinishedCall) => void) | undefined;
 
   constructor(options: GrpcServerOptions = {}) {
     this.#limits = { maxReceiveBytes: options.maxReceiveBytes ?? 64 * 1024 * 1024 };
     this.#idleTimeoutMs = options.idleTimeoutMs ?? 300_000;
+    this.#maxConnectionAgeMs = options.maxConnectionAgeMs;
     this.#onCallEnd = options.onCallEnd;
     this.#server = createServer({
+      ...RESET_LIMITS,
       settings: {
         initialWindowSize: STREAM_WINDOW_BYTES,
         maxConcurrentStreams: options.maxConcurrentStreams ?? 1024,
@@ -110,15 +125,15 @@ export class GrpcServer {
   }
 
   /**
-   * Stops in order: no new connections; each peer is told (GOAWAY) to make no new calls, and those on their way
-   * are still taken; when the open calls have ended, or after `graceMs`, the connections close.
+   * Stops in order: no new connections; each peer is told (GOAWAY) which of its calls are the last, so that it
+   * makes those on their way elsewhere; when the open calls have ended, or after `graceMs`, the connections close.
    */
   async drain(graceMs: number): Promise<void> {
     this.#server.close();
     const closed = [...this.#sessions].map(
       (session) => new Promise<void>((resolve) => session.once("close", resolve)),
     );
-    for (const session of this.#sessions) closeGracefully(session);
+    for (const session of this.#sessions) session.close();
     const grace = setTimeout(() => this.close(), graceMs);
     await Promise.all(closed);
     clearTimeout(grace);
@@ -132,9 +147,17 @@ export class GrpcServer {
 
   #onSession(session: ServerHttp2Session): void {
     this.#sessions.add(session);
-    session.once("close", () => this.#sessions.delete(session));
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-    session.setTimeout(this.#idleTimeoutMs, () => checkIdle(session));
+    session.setTimeout(this.#idleTimeoutMs, () => onIdle(session));
+    let age: NodeJS.Timeout | undefined;
+    if (this.#maxConnectionAgeMs !== undefined) {
+      const ageMs = this.#maxConnectionAgeMs * (0.9 + 0.2 * Math.random());
+      age = setTimeout(() => session.close(), ageMs);
+    }
+    session.once("close", () => {
+      this.#sessions.delete(session);
+      clearTimeout(age);
+    });
   }
 
   async #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
@@ -157,21 +180,9 @@ export class GrpcServer {
   }
 }
 
-/**
- * Two GOAWAYs, as gRPC's own servers send: the first stops the peer without refusing anything; what the peer sent
- * before it heard has arrived when the ping's answer has, and then the second refuses the rest.
- */
-function closeGracefully(session: ServerHttp2Session): void {
-  if (session.closed || session.destroyed) return;
-  session.goaway(constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
-  const sent = session.ping(() => {
-    if (!session.destroyed) session.close();
-  });
-  if (!sent) session.close();
-}
-
-function checkIdle(session: ServerHttp2Session): void {
+function onIdle(session: ServerHttp2Session): void {
   if (session.destroyed) return;
+  session.close();
   const lost = setTimeout(() => session.destroy(), PING_TIMEOUT_MS);
   session.once("close", () => clearTimeout(lost));
   session.ping(() => clearTimeout(lost));
