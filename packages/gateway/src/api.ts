@@ -4,6 +4,11 @@
  */
 import { z } from "zod";
 
+/** Values of `?format=`. */
+export const RESPONSE_FORMATS = ["predictions", "scores"] as const;
+
+export type ResponseFormat = (typeof RESPONSE_FORMATS)[number];
+
 const probability = z.number().min(0).max(1);
 
 /** Body of `POST /predict` with `content-type: application/json`. Members that it does not name are ignored. */

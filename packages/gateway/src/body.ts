@@ -1,0 +1,167 @@
+/** The three forms in which pictures come in: JSON with URLs, multipart/form-data, or the picture itself. */
+import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
+import type { MultipartFile } from "@fastify/multipart";
+import { ServeError } from "@vitrine/protocol/status";
+import type { FastifyRequest } from "fastify";
+import { predictRequestSchema } from "./api.js";
+import type { Picture, Submission } from "./classify.js";
+import type { Permit } from "./permits.js";
+
+export interface BodyLimits {
+  /** Of one encoded picture. */
+  readonly maxImageBytes: number;
+  /** Photos of one item. */
+  readonly maxImages: number;
+}
+
+/** Longest JSON body; ten long URLs fit. */
+const MAX_JSON_BYTES = 128 * 1024;
+
+/** Form fields beside the pictures are ignored, but not without end. */
+const MAX_FORM_FIELDS = 32;
+
+const EXPECTED =
+  'expected application/json {"url": "https://…"}, multipart/form-data with the field "file", or the picture itself as image/*';
+
+/**
+ * Reads the body of `POST /predict`.
+ *
+ * @param permit is told of every byte that is kept.
+ * @throws {ServeError} BODY_INVALID, BODY_UNSUPPORTED (415), IMAGE_TOO_LARGE, TOO_MANY_IMAGES, OVERLOADED;
+ *   CANCELLED when the caller left in the middle. What is left of the body is then read and thrown away, so
+ *   that the caller can read the answer on the same connection.
+ */
+export async function readSubmission(
+  request: FastifyRequest,
+  limits: BodyLimits,
+  permit: Permit,
+): Promise<Submission> {
+  const mediaType = request.headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  try {
+    if (isEmpty(request)) throw new ServeError("BODY_INVALID", `body was empty, ${EXPECTED}`);
+    if (mediaType === "application/json") return await readJson(request.raw, limits);
+    if (mediaType === "multipart/form-data") return await readForm(request, limits, permit);
+    if (mediaType.startsWith("image/")) {
+      const bytes = await readImage(request.raw, limits, permit);
+      return { pictures: [{ kind: "bytes", bytes }], isItem: false };
+    }
+    const what = mediaType === "" ? "no content-type" : `the content-type ${mediaType.slice(0, 100)}`;
+    throw new ServeError("BODY_UNSUPPORTED", `body had ${what}, ${EXPECTED}`);
+  } catch (error) {
+    if (request.raw.destroyed && !request.raw.complete) {
+      throw new ServeError("CANCELLED", "request was cancelled by the caller", { cause: error });
+    }
+    request.raw.unpipe();
+    request.raw.resume();
+    throw asBodyError(error);
+  }
+}
+
+function isEmpty({ headers }: FastifyRequest): boolean {
+  return headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0;
+}
+
+async function readJson(raw: IncomingMessage, limits: BodyLimits): Promise<Submission> {
+  const tooLong = () =>
+    new ServeError("BODY_INVALID", `body was longer than ${MAX_JSON_BYTES} bytes of JSON, the limit`);
+  const bytes = await readLimited(raw, MAX_JSON_BYTES, tooLong, () => {});
+  let json: unknown;
+  try {
+    json = JSON.parse(bytes.toString("utf8"));
+  } catch (cause) {
+    throw new ServeError("BODY_INVALID", 'body was not JSON, expected {"url": "https://…"}', { cause });
+  }
+  const parsed = predictRequestSchema.safeParse(json);
+  if (!parsed.success) {
+    throw new ServeError(
+      "BODY_INVALID",
+      `body was ${kindOfJson(json)}, expected {"url": "https://…"} or {"urls": ["https://…", …]}`,
+      { cause: parsed.error },
+    );
+  }
+  const { url, urls } = parsed.data;
+  const isItem = urls !== undefined;
+  if (isItem && urls.length > limits.maxImages) throw tooMany(limits);
+  return { pictures: (urls ?? [url]).map((each) => ({ kind: "url", url: each })), isItem };
+}
+
+function kindOfJson(json: unknown): string {
+  if (json === null || typeof json !== "object")
+    return `JSON but ${json === null ? "null" : `a ${typeof json}`}`;
+  if (Array.isArray(json)) return "a JSON array";
+  const keys = Object.keys(json).slice(0, 5);
+  const named =
+    keys.length === 0 ? "without members" : `with ${keys.map((key) => `"${key.slice(0, 40)}"`).join(", ")}`;
+  return `a JSON object ${named}`;
+}
+
+async function readImage(raw: IncomingMessage, limits: BodyLimits, permit: Permit): Promise<Buffer> {
+  if (Number(raw.headers["content-length"] ?? 0) > limits.maxImageBytes) throw tooLarge(limits);
+  return await readLimited(raw, limits.maxImageBytes, () => tooLarge(limits), permit.hold);
+}
+
+async function readForm(request: FastifyRequest, limits: BodyLimits, permit: Permit): Promise<Submission> {
+  const pictures: Picture[] = [];
+  const otherFields: string[] = [];
+  const parts = request.parts({
+    limits: { fileSize: limits.maxImageBytes + 1, fields: MAX_FORM_FIELDS, fieldSize: 64 * 1024 },
+  });
+  for await (const part of parts) {
+    if (part.type !== "file" || part.fieldname !== "file") {
+      otherFields.push(part.fieldname);
+      if (part.type === "file") part.file.resume();
+      continue;
+    }
+    if (pictures.length === limits.maxImages) throw tooMany(limits);
+    pictures.push({ kind: "bytes", bytes: await readPart(part, limits, permit) });
+  }
+  if (pictures.length === 0) {
+    const found = otherFields.length === 0 ? "no fields" : `the fields ${otherFields.slice(0, 5).join(", ")}`;
+    throw new ServeError("BODY_INVALID", `form had ${found}, expected a file in the field "file"`);
+  }
+  return { pictures, isItem: pictures.length > 1 };
+}
+
+async function readPart(part: MultipartFile, limits: BodyLimits, permit: Permit): Promise<Buffer> {
+  const bytes = await readLimited(part.file, limits.maxImageBytes, () => tooLarge(limits), permit.hold);
+  if (bytes.byteLength === 0) {
+    throw new ServeError("BODY_INVALID", 'field "file" was empty, expected a picture in it');
+  }
+  return bytes;
+}
+
+/** Reads a stream and, at an error, does not destroy it: the answer has to go out on the same socket. */
+async function readLimited(
+  stream: Readable,
+  maxBytes: number,
+  tooLong: () => ServeError,
+  hold: (bytes: number) => void,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) throw tooLong();
+    hold(chunk.byteLength);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, bytes);
+}
+
+function tooLarge({ maxImageBytes }: BodyLimits): ServeError {
+  return new ServeError("IMAGE_TOO_LARGE", `picture was larger than ${maxImageBytes} bytes, the limit`);
+}
+
+function tooMany({ maxImages }: BodyLimits): ServeError {
+  return new ServeError("TOO_MANY_IMAGES", `item had more than ${maxImages} photos, the limit`);
+}
+
+/** The multipart parser's own errors are about the body. */
+function asBodyError(error: unknown): ServeError {
+  if (error instanceof ServeError) return error;
+  const what = error instanceof Error ? error.message : "broken";
+  return new ServeError("BODY_INVALID", `form could not be read (${what}), expected multipart/form-data`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,114 @@
+/** The story of one request: permit, pictures, tensors, predictions, scores; one deadline for all of it. */
+import { ServeError } from "@vitrine/protocol/status";
+import { answerOf, type Classified } from "./answer.js";
+import { startDeadline } from "./deadline.js";
+import type { ImageSource } from "./image-source.js";
+import type { FittedModel } from "./model-fit.js";
+import type { ModelLink } from "./model-link.js";
+import type { Permit, Permits } from "./permits.js";
+import { type PredictPicturesParts, predictPictures } from "./predict-pictures.js";
+import type { StageTimes } from "./stage-times.js";
+import { together } from "./together.js";
+
+export type Picture =
+  | { readonly kind: "url"; readonly url: string }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array };
+
+/** What a caller sent. */
+export interface Submission {
+  readonly pictures: readonly Picture[];
+  /** Sent as several photos of one item, so the answer lists each photo. */
+  readonly isItem: boolean;
+}
+
+export interface ClassifyRequest {
+  /** Reads the body. Called with a permit, which it tells of every byte that it keeps. */
+  readonly read: (permit: Permit) => Promise<Submission>;
+  readonly wantsScores: boolean;
+  readonly wantsHeatmap: boolean;
+  /** undefined: no `top`. */
+  readonly topK: number | undefined;
+  /** Aborts when the caller has gone. */
+  readonly caller: AbortSignal;
+  /** For the model tier: request id and trace. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Filled while the request is worked on, so that a failed one has its times, too. */
+  readonly times: StageTimes;
+}
+
+export interface ClassifyParts extends PredictPicturesParts {
+  readonly permits: Permits;
+  readonly images: Pick<ImageSource, "fetchImage">;
+  readonly link: Pick<ModelLink, "current" | "ofVersion" | "refresh" | "lost">;
+  /** From the last byte of the body to the answer. */
+  readonly timeoutMs: number;
+}
+
+export type Classify = (request: ClassifyRequest) => Promise<Classified>;
+
+/** Makes the function that answers one `POST /predict`. It throws ServeErrors only, as far as it can foresee. */
+export function createClassify(parts: ClassifyParts): Classify {
+  return async (request) => {
+    const permit = parts.permits.take();
+    try {
+      const submission = await request.read(permit);
+      const deadline = startDeadline(parts.timeoutMs, request.caller);
+      try {
+        const current = parts.link.current();
+        checkWishes(request, submission, current);
+        const { metadata, times } = request;
+        const context = { ...deadline, metadata };
+        const started = performance.now();
+        const pictures = await readPictures(submission, permit, context.signal, times);
+        const outputs = (model: FittedModel) => outputsFor(model, request.wantsHeatmap);
+        const predicted = await predictPictures({ pictures, outputs, context, times }, current, parts);
+        times.add("total", performance.now() - started);
+        return answerOf(predicted, request, submission.isItem);
+      } finally {
+        deadline.clear();
+      }
+    } finally {
+      permit.release();
+    }
+  };
+
+  async function readPictures(
+    { pictures }: Submission,
+    permit: Permit,
+    signal: AbortSignal,
+    times: StageTimes,
+  ): Promise<Uint8Array[]> {
+    const read = () =>
+      together(pictures, signal, async (picture, either) =>
+        picture.kind === "bytes"
+          ? picture.bytes
+          : await parts.images.fetchImage(picture.url, either, permit.hold),
+      );
+    return pictures.some(({ kind }) => kind === "url") ? await times.time("fetch", read) : await read();
+  }
+}
+
+function outputsFor(model: FittedModel, wantsHeatmap: boolean): string[] {
+  const { scoresOutput, activationMapOutput } = model;
+  return wantsHeatmap && activationMapOutput !== undefined
+    ? [scoresOutput, activationMapOutput]
+    : [scoresOutput];
+}
+
+/** Refuses what cannot be answered before any work is done for it. */
+function checkWishes(request: ClassifyRequest, { pictures }: Submission, model: FittedModel): void {
+  for (const [wish, isWished] of [
+    ["format=scores", request.wantsScores],
+    ["explain=1", request.wantsHeatmap],
+  ] as const) {
+    if (isWished && pictures.length > 1) {
+      throw new ServeError("BODY_INVALID", `${wish} was asked for ${pictures.length} photos, expected one`);
+    }
+  }
+  if (request.wantsHeatmap && model.activationMapOutput === undefined) {
+    throw new ServeError(
+      "METHOD_UNIMPLEMENTED",
+      "explain=1 was asked for, but this model has no activation map",
+    );
+  }
+}

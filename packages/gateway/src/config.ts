@@ -1,0 +1,184 @@
+/** The gateway's settings. */
+import { logLevelSetting } from "@vitrine/runtime/logger";
+import { type Config, setting } from "@vitrine/runtime/settings";
+import { z } from "zod";
+import { parseAllowedHost } from "./address-guard.js";
+import { RESPONSE_FORMATS } from "./api.js";
+import { PREPROCESS_FAMILIES, RESAMPLE_NAMES } from "./contract-from-flags.js";
+
+const MEBIBYTE = 1024 * 1024;
+
+const DEFAULT_GRPC_PORT = 8500;
+
+/** Where the model tier listens. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Reads `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`; the port is 8500 unless given.
+ *
+ * @returns undefined when it is none of these.
+ */
+export function parseEndpoint(text: string): Endpoint | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/?#@[\]]+))(?::(\d{1,5}))?$/.exec(text.trim());
+  const host = match?.[1] ?? match?.[2];
+  const port = match?.[3] === undefined ? DEFAULT_GRPC_PORT : Number(match[3]);
+  return host === undefined || port < 1 || port > 65535 ? undefined : { host, port };
+}
+
+const endpointSchema = z.string().transform((text, context): Endpoint => {
+  const endpoint = parseEndpoint(text);
+  if (endpoint !== undefined) return endpoint;
+  context.addIssue({ code: "custom", message: "HOST, HOST:PORT or [IPV6]:PORT" });
+  return z.NEVER;
+});
+
+const allowedHostSchema = z.string().transform((text, context) => {
+  try {
+    return parseAllowedHost(text);
+  } catch {
+    context.addIssue({ code: "custom", message: "HOST, HOST:PORT or [IPV6]:PORT" });
+    return z.NEVER;
+  }
+});
+
+/** `299` is a square, `320x240` width by height. */
+const sizeSchema = z
+  .string()
+  .regex(/^\d{1,4}(x\d{1,4})?$/, "a size such as 299, or WIDTHxHEIGHT such as 320x240")
+  .transform((text) => {
+    const [width = 0, height = width] = text.split("x").map(Number);
+    return { width, height };
+  });
+
+/** The flag takes a comma list as the environment does: a label is rarely one of a kind. */
+const labelsSchema = z.array(z.string()).transform((texts) =>
+  texts
+    .flatMap((text) => text.split(","))
+    .map((label) => label.trim())
+    .filter((label) => label !== ""),
+);
+
+const port = z.int().min(0).max(65535);
+
+export const gatewaySettings = {
+  host: setting(z.string().min(1).default("0.0.0.0"), {
+    description: "Address to listen on. 127.0.0.1 keeps the gateway to this machine.",
+    placeholder: "address",
+  }),
+  port: setting(port.default(9696), {
+    description: "Port to listen on; 0 picks a free one.",
+    placeholder: "port",
+  }),
+  tfServingHost: setting(endpointSchema.prefault("localhost:8500"), {
+    description:
+      "The model tier's gRPC address: HOST, HOST:PORT or [IPV6]:PORT. The port is 8500 unless given.",
+    placeholder: "host:port",
+  }),
+  modelName: setting(z.string().min(1).default("clothing-model"), {
+    description: "Name under which the model tier serves the model.",
+    placeholder: "name",
+  }),
+  signatureName: setting(z.string().min(1).default("serving_default"), {
+    description: "Signature of the model to call.",
+    placeholder: "name",
+  }),
+  contract: setting(z.string().min(1).optional(), {
+    description:
+      "Folder with config.json and preprocessor_config.json, for a model server that knows no contract; beats what the server says.",
+    placeholder: "folder",
+  }),
+  preprocess: setting(z.enum(PREPROCESS_FAMILIES).optional(), {
+    description: "Keras family whose preprocess_input the model was trained with; none: pixels 0 to 255.",
+    placeholder: "family",
+  }),
+  size: setting(sizeSchema.optional(), {
+    description: "Size that pictures are resized to, 299 or WIDTHxHEIGHT. Default: what the signature fixes.",
+    placeholder: "pixels",
+  }),
+  resample: setting(z.enum(RESAMPLE_NAMES).optional(), {
+    description: "Filter of the resize, as Pillow computes it; nearest when --preprocess is given.",
+    placeholder: "filter",
+  }),
+  orientation: setting(z.enum(["exif", "ignore"]).optional(), {
+    description: "exif turns pictures upright as their EXIF tag says; ignore takes them as they are stored.",
+    placeholder: "rule",
+  }),
+  labels: setting(labelsSchema.optional(), {
+    description: "Names of the model's outputs, in order, as a comma list.",
+    placeholder: "labels",
+  }),
+  scoreKind: setting(z.enum(["logits", "probabilities"]).optional(), {
+    description: "What the model puts out; logits are put through softmax.",
+    placeholder: "kind",
+  }),
+  allowImageHost: setting(z.array(allowedHostSchema).default([]), {
+    description: "HOST[:PORT] that pictures may be fetched from although it is not public; repeat for more.",
+    env: "ALLOW_IMAGE_HOSTS",
+    placeholder: "host",
+  }),
+  maxImageBytes: setting(
+    z
+      .int()
+      .min(1)
+      .default(20 * MEBIBYTE),
+    {
+      description: "Most bytes of one encoded picture.",
+      placeholder: "bytes",
+    },
+  ),
+  maxImagePixels: setting(z.int().min(1).default(50_000_000), {
+    description:
+      "Most pixels of one picture. Each decoded pixel takes 3 bytes; a phone's photo has 12 to 50 million.",
+    placeholder: "pixels",
+  }),
+  maxImages: setting(z.int().min(1).max(100).default(10), {
+    description: "Most photos of one item in one request.",
+    placeholder: "count",
+  }),
+  timeoutMs: setting(z.int().min(1).max(3_600_000).default(20_000), {
+    description: "Longest time from the end of the request's body to its answer, the model tier included.",
+    placeholder: "ms",
+  }),
+  uploadTimeoutMs: setting(z.int().min(1).max(3_600_000).default(120_000), {
+    description: "Longest time for a request to arrive; raise it for large photos on slow networks.",
+    placeholder: "ms",
+  }),
+  fetchTimeoutMs: setting(z.int().min(1).max(3_600_000).default(10_000), {
+    description: "Longest time for fetching one picture by its URL. Keep it below --timeout-ms.",
+    placeholder: "ms",
+  }),
+  maxConcurrentRequests: setting(z.int().min(1).default(256), {
+    description:
+      "Most predictions at work at a time; the next one is refused with 429. Lower it when the last of so many waits too long.",
+    placeholder: "count",
+  }),
+  maxHeldBytes: setting(
+    z
+      .int()
+      .min(1)
+      .default(256 * MEBIBYTE),
+    {
+      description:
+        "Most bytes of encoded pictures held at a time, by all requests; above it 429. Bounds memory.",
+      placeholder: "bytes",
+    },
+  ),
+  preprocessWorkers: setting(z.int().min(1).max(64).optional(), {
+    description: "Threads that decode and resize. Default: as many as cores, at most 8.",
+    placeholder: "count",
+  }),
+  responseFormat: setting(z.enum(RESPONSE_FORMATS).default("predictions"), {
+    description: "What POST /predict answers without ?format=; scores is the course's answer.",
+    placeholder: "format",
+  }),
+  website: setting(z.string().min(1).optional(), {
+    description: "Folder of the built website to serve at /.",
+    placeholder: "folder",
+  }),
+  logLevel: logLevelSetting,
+};
+
+export type GatewayConfig = Config<typeof gatewaySettings>;

@@ -1,0 +1,212 @@
+/** A URL to the bytes of the picture behind it, under limits of addresses, redirects, bytes and time. */
+import http from "node:http";
+import https from "node:https";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { ServeError } from "@vitrine/protocol/status";
+import type { AddressGuard, GuardedUrl } from "./address-guard.js";
+import { abortError } from "./deadline.js";
+
+export interface ImageSourceOptions {
+  readonly guard: AddressGuard;
+  readonly maxBytes: number;
+  /** For all of one picture: names, connections, redirects and the body, however slowly it drips. */
+  readonly timeoutMs: number;
+  /** Greatest silence of the host, from the connection attempt to the last byte. */
+  readonly idleTimeoutMs: number;
+  readonly maxRedirects: number;
+  readonly userAgent: string;
+}
+
+export interface ImageSource {
+  /**
+   * Fetches one picture.
+   *
+   * Goes only where the guard lets it, at every redirect again. Sends no cookies, no credentials, no referrer,
+   * and uses no proxy. A redirect from https to http is followed: a caller may name an http URL as well.
+   *
+   * @param signal aborts the connection.
+   * @param hold is told of every chunk before it is kept, and may throw to refuse it.
+   * @returns the bytes as the host sent them; nothing is said about what they are.
+   * @throws {ServeError} IMAGE_URL_INVALID, IMAGE_URL_FORBIDDEN, IMAGE_URL_FAILED, IMAGE_URL_TIMEOUT,
+   *   IMAGE_TOO_LARGE, or IMAGE_TYPE_UNSUPPORTED for a web page; what `signal` was aborted with.
+   */
+  fetchImage(url: string, signal: AbortSignal, hold?: (bytes: number) => void): Promise<Uint8Array>;
+  /** Closes idle connections. */
+  close(): void;
+}
+
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+export function createImageSource(options: ImageSourceOptions): ImageSource {
+  const agentOptions = { keepAlive: true, maxFreeSockets: 16, timeout: 30_000 };
+  const httpAgent = new http.Agent(agentOptions);
+  const httpsAgent = new https.Agent(agentOptions);
+
+  async function fetchImage(
+    text: string,
+    signal: AbortSignal,
+    hold: (bytes: number) => void = () => {},
+  ): Promise<Uint8Array> {
+    let guarded = options.guard.check(text);
+    const ownClock = new AbortController();
+    const timer = setTimeout(() => ownClock.abort(tooSlow(options.timeoutMs)), options.timeoutMs);
+    const silence = () => ownClock.abort(tooSlow(options.idleTimeoutMs));
+    const both = AbortSignal.any([signal, ownClock.signal]);
+    try {
+      for (let redirects = 0; ; redirects += 1) {
+        const response = await request(guarded, both, silence);
+        const location = redirectOf(response);
+        if (location === undefined) return await readPicture(response, both, hold);
+        response.destroy();
+        if (redirects === options.maxRedirects) {
+          throw failed(`url led to more than ${options.maxRedirects} redirects, expected a picture`);
+        }
+        guarded = options.guard.check(location, guarded.url);
+      }
+    } catch (error) {
+      throw both.aborted ? abortError(both) : asFetchError(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Resolves when the headers are here. A kept connection that the host had closed meanwhile is tried once more. */
+  function request(
+    guarded: GuardedUrl,
+    signal: AbortSignal,
+    onSilence: () => void,
+  ): Promise<http.IncomingMessage> {
+    const { url } = guarded;
+    const isTls = url.protocol === "https:";
+    return new Promise((resolve, reject) => {
+      const outgoing = (isTls ? https : http).request(url, {
+        agent: isTls ? httpsAgent : httpAgent,
+        lookup: options.guard.lookupFor(guarded),
+        timeout: options.idleTimeoutMs,
+        headers: { accept: "image/*", "accept-encoding": "identity", "user-agent": options.userAgent },
+        signal,
+      });
+      outgoing.on("socket", (socket: Socket | TLSSocket) => {
+        const check = () => {
+          try {
+            options.guard.checkConnected(guarded, socket.remoteAddress);
+          } catch (error) {
+            outgoing.destroy(error instanceof Error ? error : undefined);
+          }
+        };
+        // This listener stands before the one that writes the request, so a wrong peer never reads a byte of it.
+        if (socket.connecting) socket.once("connect", check);
+        else check();
+      });
+      outgoing.on("timeout", onSilence);
+      outgoing.on("response", resolve);
+      outgoing.on("error", (error: NodeJS.ErrnoException) => {
+        if (outgoing.reusedSocket && error.code === "ECONNRESET" && !signal.aborted) {
+          request(guarded, signal, onSilence).then(resolve, reject);
+        } else reject(error);
+      });
+      outgoing.end();
+    });
+  }
+
+  async function readPicture(
+    response: http.IncomingMessage,
+    signal: AbortSignal,
+    hold: (bytes: number) => void,
+  ): Promise<Uint8Array> {
+    try {
+      checkHead(response, options.maxBytes);
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        if (bytes === 0) checkNoWebPage(response, chunk);
+        bytes += chunk.byteLength;
+        if (bytes > options.maxBytes) throw tooLarge(options.maxBytes);
+        hold(chunk.byteLength);
+        chunks.push(chunk);
+      }
+      if (signal.aborted) throw abortError(signal);
+      if (bytes === 0) throw failed("url led to an empty answer, expected a picture");
+      return Buffer.concat(chunks, bytes);
+    } finally {
+      if (!response.complete) response.destroy();
+    }
+  }
+
+  return {
+    fetchImage,
+    close() {
+      httpAgent.destroy();
+      httpsAgent.destroy();
+    },
+  };
+}
+
+function redirectOf(response: http.IncomingMessage): string | undefined {
+  return REDIRECTS.has(response.statusCode ?? 0) ? response.headers.location : undefined;
+}
+
+function checkHead(response: http.IncomingMessage, maxBytes: number): void {
+  if (response.statusCode !== 200) {
+    throw failed(`url was answered with HTTP status ${response.statusCode}, expected 200`);
+  }
+  const encoding = response.headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
+  // Asked for identity; inflating what came anyway would let a small answer become a large one.
+  if (encoding !== "identity" && encoding !== "") {
+    throw failed("url was answered with a compressed body, expected the picture as it is");
+  }
+  if (Number(response.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+}
+
+/** Hosts name their pictures with every media type there is, so only a body that reads like markup is refused. */
+function checkNoWebPage(response: http.IncomingMessage, firstChunk: Buffer): void {
+  const mediaType = response.headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase();
+  const isMarkup = firstChunk.subarray(0, 64).toString("latin1").trimStart().startsWith("<");
+  if (mediaType === "text/html" && isMarkup) {
+    throw new ServeError(
+      "IMAGE_TYPE_UNSUPPORTED",
+      "url led to a web page (text/html), expected the address of the picture itself",
+    );
+  }
+}
+
+function tooLarge(maxBytes: number): ServeError {
+  return new ServeError(
+    "IMAGE_TOO_LARGE",
+    `picture behind the url was larger than ${maxBytes} bytes, the limit`,
+  );
+}
+
+function tooSlow(timeoutMs: number): ServeError {
+  return new ServeError(
+    "IMAGE_URL_TIMEOUT",
+    `url was not answered in time, expected the picture's host to answer within ${timeoutMs} ms`,
+  );
+}
+
+function failed(message: string, cause?: unknown): ServeError {
+  return new ServeError("IMAGE_URL_FAILED", message, cause === undefined ? {} : { cause });
+}
+
+/** Errors of sockets, TLS and HTTP parsing, without the addresses that Node writes into their messages. */
+function asFetchError(error: unknown): ServeError {
+  if (error instanceof ServeError) return error;
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (code === "ECONNREFUSED" || code === "EHOSTUNREACH" || code === "ENETUNREACH" || code === "ETIMEDOUT") {
+    return failed("url host could not be reached, expected it to answer", error);
+  }
+  if (code === "ECONNRESET" || code === "EPIPE") {
+    return failed("url host broke the connection off, expected the whole picture", error);
+  }
+  if (
+    code.startsWith("ERR_TLS") ||
+    code.includes("CERT") ||
+    code.includes("SSL") ||
+    code.includes("SIGNED")
+  ) {
+    return failed("url host had no valid TLS certificate, expected one", error);
+  }
+  if (code.startsWith("HPE_")) return failed("url host did not speak HTTP, expected it to", error);
+  return failed("url could not be fetched, expected the picture's host to answer", error);
+}

@@ -1,0 +1,139 @@
+/** Composition root of the gateway: config to parts to a listening server, and back down. */
+import { availableParallelism } from "node:os";
+import { readContract } from "@vitrine/protocol/contract";
+import { GrpcChannel } from "@vitrine/protocol/grpc/channel";
+import type { Tier } from "@vitrine/runtime/lifecycle";
+import type { Logger } from "@vitrine/runtime/logger";
+import { createMetrics } from "@vitrine/runtime/metrics";
+import { UsageError } from "@vitrine/runtime/settings";
+import { createAddressGuard } from "./address-guard.js";
+import { createApp } from "./app.js";
+import { createClassify } from "./classify.js";
+import type { GatewayConfig } from "./config.js";
+import { createImageSource } from "./image-source.js";
+import { type ContractSource, fitModel } from "./model-fit.js";
+import { createModelLink } from "./model-link.js";
+import { createRequestMetrics } from "./observe.js";
+import { createPermits } from "./permits.js";
+import { createPredictionClient } from "./prediction-client.js";
+import { createPreprocessor } from "./preprocess.js";
+
+export interface GatewayParts {
+  readonly logger: Logger;
+  /** Of the product; for metrics, /docs and the User-Agent. */
+  readonly version: string;
+  /** Script of the worker threads, where it is not beside this file: under vitest that is .ts, which they cannot load. */
+  readonly preprocessWorkerUrl?: URL;
+}
+
+/** A gateway that listens. */
+export interface Gateway extends Tier {
+  readonly url: string;
+}
+
+/** A tier that is away costs a request no longer than this, and half-dead connections are noticed. */
+const CONNECT_TIMEOUT_MS = 2000;
+const DESCRIBE_TIMEOUT_MS = 2000;
+const DESCRIBE_RETRY_MS = { first: 100, greatest: 2000 };
+/** A container sees all cores of its machine; more threads than this want to be asked for. */
+const MOST_WORKERS_BY_DEFAULT = 8;
+const FETCH_IDLE_TIMEOUT_MS = 5000;
+const MAX_REDIRECTS = 5;
+
+/**
+ * Starts the gateway. It listens whether or not the model tier is there, and answers 503 until it is.
+ *
+ * @returns once the port is open; `ready` resolves when a picture can be answered.
+ * @throws {UsageError} when `--contract` holds no contract; the system's error when it cannot listen.
+ */
+export async function startGateway(config: GatewayConfig, parts: GatewayParts): Promise<Gateway> {
+  const { logger, version } = parts;
+  const source = await contractSource(config);
+  const metrics = createMetrics("gateway", version);
+  const permits = createPermits({ maxRequests: config.maxConcurrentRequests, maxBytes: config.maxHeldBytes });
+  const channel = new GrpcChannel(config.tfServingHost.host, config.tfServingHost.port, {
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+  });
+  const client = createPredictionClient({
+    channel,
+    modelName: config.modelName,
+    signatureName: config.signatureName,
+  });
+  const link = createModelLink({
+    client,
+    fit: (description) => fitModel(description, source),
+    describeTimeoutMs: DESCRIBE_TIMEOUT_MS,
+    retryMs: DESCRIBE_RETRY_MS,
+    logger,
+  });
+  const images = createImageSource({
+    guard: createAddressGuard({ allowedHosts: config.allowImageHost }),
+    maxBytes: config.maxImageBytes,
+    timeoutMs: config.fetchTimeoutMs,
+    idleTimeoutMs: FETCH_IDLE_TIMEOUT_MS,
+    maxRedirects: MAX_REDIRECTS,
+    userAgent: `vitrine/${version}`,
+  });
+  const preprocessor = createPreprocessor({
+    workers: config.preprocessWorkers ?? Math.min(availableParallelism(), MOST_WORKERS_BY_DEFAULT),
+    maxPixels: config.maxImagePixels,
+    workerUrl: parts.preprocessWorkerUrl ?? new URL("./preprocess-worker.js", import.meta.url),
+    workerLost: (error) => logger.error({ err: error }, "preprocess worker lost"),
+  });
+  let isDraining = false;
+  const app = await createApp({
+    classify: createClassify({ permits, images, preprocessor, client, link, timeoutMs: config.timeoutMs }),
+    link,
+    limits: config,
+    responseFormat: config.responseFormat,
+    website: config.website,
+    uploadTimeoutMs: config.uploadTimeoutMs,
+    isDraining: () => isDraining,
+    registry: metrics.registry,
+    metrics: createRequestMetrics(metrics.registry, permits),
+    logger,
+    version,
+  });
+
+  async function closeParts(): Promise<void> {
+    link.close();
+    channel.close();
+    images.close();
+    metrics.close();
+    await preprocessor.close();
+  }
+
+  let url: string;
+  try {
+    url = await app.listen({ host: config.host, port: config.port });
+  } catch (error) {
+    await closeParts();
+    throw error;
+  }
+  return {
+    url,
+    addresses: [url],
+    ready: link.ready,
+    async drain(graceMs) {
+      isDraining = true;
+      // Fastify waits for open requests, whose connections it then closes; those that stay are cut.
+      const grace = setTimeout(() => app.server.closeAllConnections(), graceMs);
+      await app.close();
+      clearTimeout(grace);
+      await closeParts();
+    },
+  };
+}
+
+async function contractSource(config: GatewayConfig): Promise<ContractSource> {
+  const { preprocess, size, resample, orientation, labels, scoreKind } = config;
+  const flags = { preprocess, size, resample, orientation, labels, scoreKind };
+  if (config.contract === undefined) return { folderContract: undefined, flags };
+  const folderContract = await readContract(config.contract);
+  if (folderContract === undefined) {
+    throw new UsageError([
+      `--contract was ${config.contract}, expected a folder with config.json and preprocessor_config.json`,
+    ]);
+  }
+  return { folderContract, flags };
+}

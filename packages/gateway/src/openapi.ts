@@ -1,0 +1,137 @@
+/** The gateway's OpenAPI 3.1 document, made from the schemas of api.ts. */
+import { z } from "zod";
+import {
+  healthResponseSchema,
+  infoResponseSchema,
+  predictRequestSchema,
+  predictResponseSchema,
+  problemSchema,
+  readyResponseSchema,
+  scoresResponseSchema,
+} from "./api.js";
+import { PROBLEM_MEDIA_TYPE } from "./problem.js";
+
+const SCHEMAS = {
+  PredictRequest: predictRequestSchema,
+  PredictResponse: predictResponseSchema,
+  ScoresResponse: scoresResponseSchema,
+  InfoResponse: infoResponseSchema,
+  HealthResponse: healthResponseSchema,
+  ReadyResponse: readyResponseSchema,
+  Problem: problemSchema,
+} as const;
+
+type SchemaName = keyof typeof SCHEMAS;
+
+const refTo = (name: SchemaName) => ({ $ref: `#/components/schemas/${name}` });
+const json = (description: string, schema: object) => ({
+  description,
+  content: { "application/json": { schema } },
+});
+const text = (description: string, mediaType: string) => ({
+  description,
+  content: { [mediaType]: { schema: { type: "string" } } },
+});
+const problem = (description: string) => ({
+  description,
+  content: { [PROBLEM_MEDIA_TYPE]: { schema: refTo("Problem") } },
+});
+const busy = (description: string) => ({
+  ...problem(description),
+  headers: { "retry-after": { description: "seconds to wait", schema: { type: "integer" } } },
+});
+
+const binary = { type: "string", contentMediaType: "image/*" };
+
+const predict = {
+  summary: "Says what is on a picture",
+  parameters: [
+    query("format", "`scores` answers the raw scores alone, `predictions` the full answer", {
+      enum: ["predictions", "scores"],
+    }),
+    query("top_k", "adds `top`: so many labels, best first", { type: "integer", minimum: 1 }),
+    query("explain", "adds `heatmap`: where the evidence lies; one picture only", { enum: ["0", "1"] }),
+  ],
+  requestBody: {
+    required: true,
+    content: {
+      "application/json": {
+        schema: refTo("PredictRequest"),
+        example: { url: "http://bit.ly/mlbookcamp-pants" },
+      },
+      "multipart/form-data": {
+        schema: {
+          type: "object",
+          required: ["file"],
+          properties: { file: { type: "array", minItems: 1, items: binary } },
+        },
+      },
+      "image/*": { schema: binary },
+    },
+  },
+  responses: {
+    200: {
+      ...json("The answer", { anyOf: [refTo("PredictResponse"), refTo("ScoresResponse")] }),
+      headers: {
+        "x-model-version": { description: "version that answered", schema: { type: "string" } },
+        "x-contract-digest": { description: "digest of the contract used", schema: { type: "string" } },
+        "server-timing": { description: "milliseconds per stage", schema: { type: "string" } },
+      },
+    },
+    400: problem("The body, a parameter or the url was wrong, or the url could not be fetched"),
+    413: problem("Too many bytes or pixels"),
+    415: problem("Not a body or a picture of a kind that is taken"),
+    429: busy("As many requests are at work as the gateway takes"),
+    500: problem("A fault of the gateway's, or the model does not fit its contract"),
+    501: problem("The model cannot answer this"),
+    503: busy("The model tier cannot be reached"),
+    504: problem("Not answered in time"),
+  },
+};
+
+/** @param version of the product. */
+export function openApiDocument(version: string): object {
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Vitrine gateway",
+      version,
+      description:
+        "Picture in, category out. Errors are problem JSON (RFC 9457) with code, reason, requestId.",
+    },
+    paths: {
+      "/predict": { post: predict },
+      "/info": get("The model, the limits, and how a picture is treated", {
+        200: json("What is served", refTo("InfoResponse")),
+        503: busy("No model is known yet"),
+      }),
+      "/health": get("The process answers", { 200: json("Healthy", refTo("HealthResponse")) }),
+      "/livez": get("The process is alive", { 200: json("Alive", refTo("HealthResponse")) }),
+      "/readyz": get("A picture can be answered now", {
+        200: json("Ready", refTo("ReadyResponse")),
+        503: busy("Not ready, and why"),
+      }),
+      "/ping": get("PONG", { 200: text("PONG", "text/plain") }),
+      "/metrics": get("Prometheus metrics", { 200: text("Metrics", "text/plain") }),
+    },
+    components: {
+      schemas: Object.fromEntries(
+        Object.entries(SCHEMAS).map(([name, schema]) => [name, jsonSchemaOf(schema)]),
+      ),
+    },
+  };
+}
+
+function jsonSchemaOf(schema: z.ZodType): object {
+  // OpenAPI 3.1 takes JSON Schema 2020-12 as it is; the dialect is named once by the document itself.
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { target: "draft-2020-12" });
+  return rest;
+}
+
+function query(name: string, description: string, schema: object) {
+  return { name, in: "query", required: false, description, schema };
+}
+
+function get(summary: string, responses: object) {
+  return { get: { summary, responses } };
+}

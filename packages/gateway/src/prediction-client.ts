@@ -1,0 +1,251 @@
+/** The model tier as TensorFlow Serving's gRPC shows it: what a model is, and its predictions. */
+import { CONTRACT_METADATA_FIELD, contractFromJson, type ModelContract } from "@vitrine/protocol/contract";
+import { StringValue } from "@vitrine/protocol/gen/google/protobuf/wrappers";
+import type { TensorInfo } from "@vitrine/protocol/gen/tensorflow/core/protobuf/meta_graph";
+import {
+  type GetModelMetadataResponse,
+  SignatureDefMap,
+} from "@vitrine/protocol/gen/tensorflow_serving/apis/get_model_metadata";
+import type { ModelSpec } from "@vitrine/protocol/gen/tensorflow_serving/apis/model";
+import type { GrpcChannel } from "@vitrine/protocol/grpc/channel";
+import { GET_MODEL_METADATA, PREDICT } from "@vitrine/protocol/services";
+import { ServeError } from "@vitrine/protocol/status";
+import { type DataType, type Tensor, tensorFromProto, tensorToProto } from "@vitrine/protocol/tensor";
+import { abortError } from "./deadline.js";
+
+const SIGNATURE_FIELD = "signature_def";
+
+/** One input or output of a signature. */
+export interface TensorSpec {
+  readonly alias: string;
+  readonly dtype: DataType;
+  /** -1 where the signature leaves a size open; undefined where it does not even say how many there are. */
+  readonly shape: readonly number[] | undefined;
+}
+
+/** What the model tier says of one version. */
+export interface ModelDescription {
+  readonly name: string;
+  readonly version: string;
+  readonly signatureName: string;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  /** undefined: the server knows no contracts, or the model brought none. */
+  readonly contract: ModelContract | undefined;
+}
+
+export interface Prediction {
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  /** The version that answered; undefined: the server did not say. */
+  readonly version: string | undefined;
+}
+
+/** What one call of the caller's gives to each call to the model tier. */
+export interface CallContext {
+  readonly signal: AbortSignal;
+  remainingMs(): number;
+  /** Sent along, such as `x-request-id` and `traceparent`. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface PredictionClientOptions {
+  readonly channel: Pick<GrpcChannel, "unary">;
+  readonly modelName: string;
+  readonly signatureName: string;
+}
+
+export interface PredictionClient {
+  /**
+   * Asks what the model is.
+   *
+   * @param version undefined: the one that requests without a version are served by.
+   * @throws {ServeError} MODEL_UNAVAILABLE when the tier cannot be reached or does not serve the model;
+   *   MODEL_CONTRACT_MISMATCH when it has no such signature or its contract is not valid.
+   */
+  describe(context: CallContext, version?: string): Promise<ModelDescription>;
+  /**
+   * Predicts with the version that is served by default.
+   *
+   * @param inputAlias name of the signature's input.
+   * @param outputs    aliases wanted; no other output crosses the wire.
+   * @throws {ServeError} MODEL_UNAVAILABLE, OVERLOADED, DEADLINE_EXCEEDED, CANCELLED; MODEL_CONTRACT_MISMATCH
+   *   when the model tier refuses what the gateway chose.
+   */
+  predict(
+    inputAlias: string,
+    tensor: Tensor,
+    outputs: readonly string[],
+    context: CallContext,
+  ): Promise<Prediction>;
+}
+
+export function createPredictionClient(options: PredictionClientOptions): PredictionClient {
+  const { channel, modelName, signatureName } = options;
+
+  function modelSpec(version?: string): ModelSpec {
+    return {
+      name: modelName,
+      versionChoice:
+        version === undefined ? undefined : { $case: "version", value: { value: Number(version) } },
+      signatureName: "",
+    };
+  }
+
+  async function metadata(fields: string[], context: CallContext, version: string | undefined) {
+    const request = { modelSpec: modelSpec(version), metadataField: fields };
+    return await channel.unary(GET_MODEL_METADATA, request, callOptions(context));
+  }
+
+  /** TensorFlow Serving knows one field only and refuses the request that names another. */
+  async function metadataWithContract(context: CallContext, version: string | undefined) {
+    try {
+      return await metadata([SIGNATURE_FIELD, CONTRACT_METADATA_FIELD], context, version);
+    } catch (error) {
+      if (!(error instanceof ServeError) || error.code !== "INVALID_ARGUMENT") throw error;
+      return await metadata([SIGNATURE_FIELD], context, version);
+    }
+  }
+
+  async function describe(context: CallContext, version?: string): Promise<ModelDescription> {
+    let answer: GetModelMetadataResponse;
+    try {
+      answer = await metadataWithContract(context, version);
+    } catch (error) {
+      throw describeError(error, context.signal, modelName);
+    }
+    const signatures = SignatureDefMap.decode(anyOf(answer, SIGNATURE_FIELD) ?? new Uint8Array(0));
+    const signature = signatures.signatureDef.get(signatureName);
+    if (signature === undefined) {
+      throw new ServeError(
+        "MODEL_CONTRACT_MISMATCH",
+        `model "${modelName}" had no signature "${signatureName}", expected one of ` +
+          `${[...signatures.signatureDef.keys()].sort().join(", ")}`,
+      );
+    }
+    return {
+      name: modelName,
+      version: versionOf(answer.modelSpec) ?? "",
+      signatureName,
+      inputs: Array.from(signature.inputs, tensorSpec),
+      outputs: Array.from(signature.outputs, tensorSpec),
+      contract: contractOf(answer),
+    };
+  }
+
+  async function predict(
+    inputAlias: string,
+    tensor: Tensor,
+    outputs: readonly string[],
+    context: CallContext,
+  ): Promise<Prediction> {
+    try {
+      const answer = await channel.unary(
+        PREDICT,
+        {
+          modelSpec: { ...modelSpec(), signatureName },
+          inputs: new Map([[inputAlias, tensorToProto(tensor, "content")]]),
+          outputFilter: [...outputs],
+        },
+        callOptions(context),
+      );
+      const tensors = Array.from(
+        answer.outputs,
+        ([alias, proto]) => [alias, tensorFromProto(proto, alias)] as const,
+      );
+      return { outputs: new Map(tensors), version: versionOf(answer.modelSpec) };
+    } catch (error) {
+      throw predictError(error, context.signal);
+    }
+  }
+
+  return { describe, predict };
+}
+
+function callOptions(context: CallContext) {
+  return { signal: context.signal, timeoutMs: context.remainingMs(), metadata: context.metadata ?? {} };
+}
+
+function anyOf(answer: GetModelMetadataResponse, field: string): Uint8Array | undefined {
+  return answer.metadata.get(field)?.value;
+}
+
+function contractOf(answer: GetModelMetadataResponse): ModelContract | undefined {
+  const value = anyOf(answer, CONTRACT_METADATA_FIELD);
+  const json = value === undefined ? "" : StringValue.decode(value).value;
+  if (json === "") return undefined;
+  try {
+    return contractFromJson(json);
+  } catch (cause) {
+    const { message } = ServeError.from(cause);
+    throw new ServeError("MODEL_CONTRACT_MISMATCH", `the model's contract was not valid: ${message}`, {
+      cause,
+    });
+  }
+}
+
+function versionOf(spec: ModelSpec | undefined): string | undefined {
+  return spec?.versionChoice?.$case === "version" ? String(spec.versionChoice.value.value) : undefined;
+}
+
+function tensorSpec([alias, info]: readonly [string, TensorInfo]): TensorSpec {
+  const shape = info.tensorShape;
+  const isKnown = shape !== undefined && !shape.unknownRank;
+  return { alias, dtype: info.dtype, shape: isKnown ? shape.dim.map((dim) => dim.size) : undefined };
+}
+
+/** Errors of the model tier as the caller sees them. Their texts may hold inner addresses: they stay in `cause`. */
+function describeError(error: unknown, signal: AbortSignal, modelName: string): ServeError {
+  if (signal.aborted) return abortError(signal);
+  const cause = ServeError.from(error);
+  if (cause.code === "NOT_FOUND") {
+    return unavailable(`model tier did not serve a model "${modelName}", expected it to`, cause);
+  }
+  if (cause.code === "UNIMPLEMENTED" || cause.code === "INVALID_ARGUMENT") {
+    return new ServeError(
+      "MODEL_CONTRACT_MISMATCH",
+      "model tier did not understand GetModelMetadata, expected TensorFlow Serving's gRPC",
+      { cause },
+    );
+  }
+  return predictError(error, signal);
+}
+
+/** The blame rule: what the model tier refuses about the gateway's own choices is no fault of the caller. */
+function predictError(error: unknown, signal: AbortSignal): ServeError {
+  if (signal.aborted) return abortError(signal);
+  const cause = ServeError.from(error);
+  switch (cause.code) {
+    case "UNAVAILABLE":
+    case "CANCELLED":
+    case "ABORTED":
+      return unavailable("model tier was not reachable or too busy, expected an answer; try again", cause);
+    case "DEADLINE_EXCEEDED":
+      return new ServeError("DEADLINE_EXCEEDED", "model tier did not answer within the time that was left", {
+        cause,
+      });
+    case "RESOURCE_EXHAUSTED":
+      return new ServeError("OVERLOADED", "model tier had more work than it takes; try again later", {
+        cause,
+        retryAfterSeconds: 1,
+      });
+    case "INVALID_ARGUMENT":
+    case "NOT_FOUND":
+    case "FAILED_PRECONDITION":
+    case "OUT_OF_RANGE":
+    case "UNIMPLEMENTED":
+      return new ServeError(
+        "MODEL_CONTRACT_MISMATCH",
+        "model tier refused the gateway's request, expected it to fit the model",
+        { cause },
+      );
+    default:
+      return new ServeError("INTERNAL", "model tier failed", { cause });
+  }
+}
+
+function unavailable(message: string, cause: ServeError): ServeError {
+  return new ServeError("MODEL_UNAVAILABLE", message, {
+    cause,
+    retryAfterSeconds: cause.retryAfterSeconds ?? 1,
+  });
+}

@@ -1,0 +1,43 @@
+/** A ServeError as the caller sees it: problem JSON (RFC 9457) and its headers. */
+import { STATUS_CODES } from "node:http";
+import { httpStatusOf, ServeError } from "@vitrine/protocol/status";
+import type { Problem } from "./api.js";
+
+export const PROBLEM_MEDIA_TYPE = "application/problem+json";
+
+/** Nginx' status for a caller that left; Node has no words for it. It is seen in logs only. */
+const TITLE_499 = "Client Closed Request";
+
+/** The body. `type` is the reason's place on the gateway's own /docs page. */
+export function problemOf(error: ServeError, requestId: string): Problem {
+  const status = httpStatusOf(error);
+  return {
+    type: `/docs#${error.reason}`,
+    title: STATUS_CODES[status] ?? TITLE_499,
+    status,
+    detail: error.message,
+    code: error.code,
+    reason: error.reason,
+    requestId,
+  };
+}
+
+/** Answers without a hint when to come back make clients come back at once. */
+const DEFAULT_RETRY_AFTER_SECONDS = 1;
+
+/** `Retry-After` where the same request may succeed later; undefined elsewhere. */
+export function retryAfterOf(error: ServeError): string | undefined {
+  const isTransient = error.code === "UNAVAILABLE" || error.code === "RESOURCE_EXHAUSTED";
+  const seconds = error.retryAfterSeconds ?? (isTransient ? DEFAULT_RETRY_AFTER_SECONDS : undefined);
+  return seconds === undefined ? undefined : String(Math.ceil(seconds));
+}
+
+/** What Fastify itself refuses, in the words of the catalogue. */
+export function asServeError(error: unknown): ServeError {
+  if (error instanceof ServeError) return error;
+  const status = error instanceof Error && "statusCode" in error ? Number(error.statusCode) : 500;
+  const { message } = error instanceof Error ? error : { message: "request was not valid" };
+  if (status === 415) return new ServeError("BODY_UNSUPPORTED", message, { cause: error });
+  if (status >= 400 && status < 500) return new ServeError("BODY_INVALID", message, { cause: error });
+  return ServeError.from(error);
+}

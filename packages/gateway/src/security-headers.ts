@@ -1,0 +1,40 @@
+/** Headers that every answer carries, and the content security policies of the pages. */
+
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+};
+
+/** Of everything that is no page: nothing in it may run or load. */
+export const BARE_POLICY = "default-src 'none'; frame-ancestors 'none'";
+
+/** Of the website: its own files only, and pictures that the person chose. */
+export const WEBSITE_POLICY = [
+  "default-src 'self'",
+  "img-src 'self' blob: data:",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/**
+ * Of a page that carries its script and style inside.
+ *
+ * @param script, style SHA-256 of each, in base64.
+ */
+export function inlinePagePolicy(hashes: { readonly script: string; readonly style: string }): string {
+  return [
+    "default-src 'none'",
+    `script-src 'sha256-${hashes.script}'`,
+    `style-src 'sha256-${hashes.style}'`,
+    "connect-src 'self'",
+    "img-src data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join("; ");
+}
