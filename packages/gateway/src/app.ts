@@ -74,6 +74,11 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   app.decorateRequest("stageTimes");
   app.decorateRequest("failure", undefined);
   app.addHook("onRequest", async (request, reply) => beginRequest(request, reply, parts));
+  // Also on requests that came before the drain: a connection kept open would hold the process up.
+  app.addHook("onSend", (_request, reply, payload, done) => {
+    if (parts.isDraining()) reply.header("connection", "close");
+    done(null, payload);
+  });
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   app.setNotFoundHandler((request, reply) => sendProblem(notFound(app, request, reply), request, reply));
   // Bodies are read in body.ts, under its own limits; Fastify hands the stream over.
@@ -178,7 +183,8 @@ async function beginRequest(request: FastifyRequest, reply: FastifyReply, parts:
 }
 
 function endRequest(request: FastifyRequest, reply: FastifyReply, ms: number, parts: AppParts): void {
-  const { failure, stageTimes } = request;
+  const { stageTimes } = request;
+  const failure = reply.raw.writableFinished ? request.failure : callerLeft();
   const route = request.is404 ? "other" : (request.routeOptions.url ?? "other");
   const code = failure?.code ?? "OK";
   const reason = failure?.reason ?? "OK";
@@ -198,6 +204,10 @@ function endRequest(request: FastifyRequest, reply: FastifyReply, ms: number, pa
   else if (failure !== undefined) parts.logger.info({ ...line, err: failure }, "request");
   else if (QUIET_ROUTES.has(route)) parts.logger.debug(line, "request");
   else parts.logger.info(line, "request");
+}
+
+function callerLeft(): ServeError {
+  return new ServeError("CANCELLED", "request was cancelled by the caller");
 }
 
 function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -32,6 +32,8 @@ export class ModelTier {
   model: PuppetModel | undefined;
   readonly calls: PuppetCall[] = [];
   metadataRequests = 0;
+  /** Called when a description was put together, before it leaves. */
+  onDescribed = (): void => {};
   #server: GrpcServer | undefined;
   #port = 0;
 
@@ -53,6 +55,7 @@ export class ModelTier {
       if (request.metadataField.includes(CONTRACT_METADATA_FIELD) && model.contract === undefined) {
         throw new ServeError("REQUEST_INVALID", `Metadata field ${CONTRACT_METADATA_FIELD} is not supported`);
       }
+      this.onDescribed();
       return {
         modelSpec: this.#spec(model, ""),
         metadata: new Map(
