@@ -1,5 +1,6 @@
 /** Settings of the model tier. Flags carry TensorFlow Serving's names where it has them. */
 import path from "node:path";
+import { drainGraceSetting } from "@vitrine/runtime/lifecycle";
 import { logLevelSetting } from "@vitrine/runtime/logger";
 import { type Config, setting, UsageError } from "@vitrine/runtime/settings";
 import { z } from "zod";
@@ -84,10 +85,7 @@ export const serveSettings = {
     description: "Longest time for one REST prediction. gRPC callers bring their own deadline.",
     placeholder: "ms",
   }),
-  drainGraceMs: setting(z.int().min(0).default(20_000), {
-    description: "After SIGTERM: how long accepted requests may take to finish.",
-    placeholder: "ms",
-  }),
+  drainGraceMs: drainGraceSetting,
   logLevel: logLevelSetting,
 };
 

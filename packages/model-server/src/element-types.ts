@@ -6,23 +6,67 @@ interface ElementTypeFacts {
   readonly dtype: DataType;
   /** Undefined for strings, which have no fixed size. */
   readonly bytes: number | undefined;
-  /** The array over a buffer of its own. */
-  view(buffer: ArrayBuffer): NumericArray;
+  /** The array over the first elements of a buffer. */
+  view(buffer: ArrayBuffer, elements: number): NumericArray;
 }
 
 const FACTS: Readonly<Record<ElementType, ElementTypeFacts>> = {
-  float32: { dtype: DataType.DT_FLOAT, bytes: 4, view: (buffer) => new Float32Array(buffer) },
-  float64: { dtype: DataType.DT_DOUBLE, bytes: 8, view: (buffer) => new Float64Array(buffer) },
-  float16: { dtype: DataType.DT_HALF, bytes: 2, view: (buffer) => new Uint16Array(buffer) },
-  uint8: { dtype: DataType.DT_UINT8, bytes: 1, view: (buffer) => new Uint8Array(buffer) },
-  int8: { dtype: DataType.DT_INT8, bytes: 1, view: (buffer) => new Int8Array(buffer) },
-  uint16: { dtype: DataType.DT_UINT16, bytes: 2, view: (buffer) => new Uint16Array(buffer) },
-  int16: { dtype: DataType.DT_INT16, bytes: 2, view: (buffer) => new Int16Array(buffer) },
-  uint32: { dtype: DataType.DT_UINT32, bytes: 4, view: (buffer) => new Uint32Array(buffer) },
-  int32: { dtype: DataType.DT_INT32, bytes: 4, view: (buffer) => new Int32Array(buffer) },
-  uint64: { dtype: DataType.DT_UINT64, bytes: 8, view: (buffer) => new BigUint64Array(buffer) },
-  int64: { dtype: DataType.DT_INT64, bytes: 8, view: (buffer) => new BigInt64Array(buffer) },
-  bool: { dtype: DataType.DT_BOOL, bytes: 1, view: (buffer) => new Uint8Array(buffer) },
+  float32: {
+    dtype: DataType.DT_FLOAT,
+    bytes: 4,
+    view: (buffer, elements) => new Float32Array(buffer, 0, elements),
+  },
+  float64: {
+    dtype: DataType.DT_DOUBLE,
+    bytes: 8,
+    view: (buffer, elements) => new Float64Array(buffer, 0, elements),
+  },
+  float16: {
+    dtype: DataType.DT_HALF,
+    bytes: 2,
+    view: (buffer, elements) => new Uint16Array(buffer, 0, elements),
+  },
+  uint8: {
+    dtype: DataType.DT_UINT8,
+    bytes: 1,
+    view: (buffer, elements) => new Uint8Array(buffer, 0, elements),
+  },
+  int8: { dtype: DataType.DT_INT8, bytes: 1, view: (buffer, elements) => new Int8Array(buffer, 0, elements) },
+  uint16: {
+    dtype: DataType.DT_UINT16,
+    bytes: 2,
+    view: (buffer, elements) => new Uint16Array(buffer, 0, elements),
+  },
+  int16: {
+    dtype: DataType.DT_INT16,
+    bytes: 2,
+    view: (buffer, elements) => new Int16Array(buffer, 0, elements),
+  },
+  uint32: {
+    dtype: DataType.DT_UINT32,
+    bytes: 4,
+    view: (buffer, elements) => new Uint32Array(buffer, 0, elements),
+  },
+  int32: {
+    dtype: DataType.DT_INT32,
+    bytes: 4,
+    view: (buffer, elements) => new Int32Array(buffer, 0, elements),
+  },
+  uint64: {
+    dtype: DataType.DT_UINT64,
+    bytes: 8,
+    view: (buffer, elements) => new BigUint64Array(buffer, 0, elements),
+  },
+  int64: {
+    dtype: DataType.DT_INT64,
+    bytes: 8,
+    view: (buffer, elements) => new BigInt64Array(buffer, 0, elements),
+  },
+  bool: {
+    dtype: DataType.DT_BOOL,
+    bytes: 1,
+    view: (buffer, elements) => new Uint8Array(buffer, 0, elements),
+  },
   string: { dtype: DataType.DT_STRING, bytes: undefined, view: () => new Uint8Array(0) },
 };
 
@@ -35,7 +79,7 @@ export function bytesOf(type: ElementType): number | undefined {
   return FACTS[type].bytes;
 }
 
-/** The elements in a buffer that holds nothing else. */
-export function viewOf(type: ElementType, buffer: ArrayBuffer): NumericArray {
-  return FACTS[type].view(buffer);
+/** The first elements in a buffer. */
+export function viewOf(type: ElementType, buffer: ArrayBuffer, elements: number): NumericArray {
+  return FACTS[type].view(buffer, elements);
 }

@@ -7,7 +7,7 @@ import type { Logger } from "@vitrine/runtime/logger";
 import type { Metrics } from "@vitrine/runtime/metrics";
 import type { FastifyInstance } from "fastify";
 import { Batcher } from "./batcher.js";
-import { locateModel, type ServeConfig, serveSettings } from "./config.js";
+import { locateModel, type ServeConfig } from "./config.js";
 import { availableCores, shareCores } from "./cores.js";
 import { Health } from "./health.js";
 import { ModelRegistry } from "./model-registry.js";
@@ -21,8 +21,6 @@ import { signatureOf } from "./signature.js";
 import type { TensorMap } from "./tensor-batch.js";
 import { findLatestVersion, type VersionFolder } from "./version-folders.js";
 import { warmUpJobs } from "./warm-up.js";
-
-export { type ServeConfig, serveSettings };
 
 const WORKER_URL = new URL("./session-worker.js", import.meta.url);
 

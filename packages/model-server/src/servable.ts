@@ -113,7 +113,7 @@ export class PoolTarget implements BatchTarget<PredictInput, TensorMap> {
   async run(inputs: readonly PredictInput[]): Promise<readonly TensorMap[]> {
     const requests = inputs.map(({ tensors }) => tensors);
     const outputs = await this.#pool.run({
-      feeds: () => joinRequests(this.#signature.inputs, requests),
+      feeds: (allocate) => joinRequests(this.#signature.inputs, requests, allocate),
       fetches: inputs[0]?.fetches ?? [],
     });
     const rows = inputs.map((input) => input.rows);

@@ -10,9 +10,12 @@ import {
   type WorkerMessage,
 } from "./worker-messages.js";
 
-/** One run. `feeds` is called once per attempt, because its buffers go to the worker and are gone with it. */
+/** Gives memory for at least so many bytes, not zeroed. */
+export type Allocate = (bytes: number) => ArrayBuffer;
+
+/** One run. `feeds` is called once per attempt, because its buffers go to the worker and may be lost with it. */
 export interface SessionJob {
-  feeds(): SessionTensors;
+  feeds(allocate: Allocate): SessionTensors;
   /** Graph outputs to compute. */
   readonly fetches: readonly string[];
 }
@@ -52,6 +55,8 @@ interface SessionWorker {
   /** `ended` = its death is known and dealt with. */
   state: "loading" | "idle" | "busy" | "ended";
   run: Run | undefined;
+  /** Buffers that came back from its last run. */
+  spares: ArrayBuffer[];
   /** Why it is about to die, when that is known before its exit. */
   cause: Error | undefined;
   /** Settles the start of this worker: its metadata after warm-up, or why there is none. */
@@ -60,6 +65,8 @@ interface SessionWorker {
 
 const MAX_RESTART_DELAY_MS = 5_000;
 const MAX_ATTEMPTS = 2;
+/** A spare that is larger than this many times what is needed is let go. */
+const MAX_SPARE_FACTOR = 8;
 
 /**
  * A native crash takes the whole process, and a run that never returns takes its worker for good: a thread inside
@@ -163,7 +170,14 @@ export class SessionPool {
 
   #spawn(start: SessionWorker["start"]): void {
     const thread = new Worker(this.#options.workerUrl, { workerData: this.#options.worker });
-    const worker: SessionWorker = { thread, state: "loading", run: undefined, cause: undefined, start };
+    const worker: SessionWorker = {
+      thread,
+      state: "loading",
+      run: undefined,
+      spares: [],
+      cause: undefined,
+      start,
+    };
     this.#workers.add(worker);
     thread.on("message", (message: WorkerMessage) => this.#receive(worker, message));
     thread.on("messageerror", (error) => {
@@ -187,6 +201,7 @@ export class SessionPool {
         void worker.thread.terminate();
         return;
       case "result":
+        worker.spares = [...message.spares];
         this.#finish(worker, (run) => run.resolve(message.outputs));
         return;
       case "run-failed":
@@ -220,7 +235,10 @@ export class SessionPool {
   #post(worker: SessionWorker, run: Run): void {
     worker.run = run;
     try {
-      const request: RunRequest = { feeds: run.job.feeds(), fetches: run.job.fetches };
+      const request: RunRequest = {
+        feeds: run.job.feeds((bytes) => allocate(worker.spares, bytes)),
+        fetches: run.job.fetches,
+      };
       worker.thread.postMessage(request, transferList(request.feeds));
     } catch (error) {
       this.#finish(worker, () => run.reject(error));
@@ -308,6 +326,19 @@ export class SessionPool {
   #rejectRetries(error: ServeError): void {
     for (const run of this.#retries.splice(0)) run.reject(error);
   }
+}
+
+/**
+ * A spare of fitting size, else new memory. Fresh buffers of some 100 KB per request make V8 collect its whole heap
+ * every few dozen requests, which costs more than all of our code.
+ */
+function allocate(spares: ArrayBuffer[], bytes: number): ArrayBuffer {
+  const index = spares.findIndex(
+    ({ byteLength }) => byteLength >= bytes && byteLength <= MAX_SPARE_FACTOR * bytes,
+  );
+  const [spare] = index === -1 ? [] : spares.splice(index, 1);
+  // Never from Buffer's pool, so that it can be handed over.
+  return spare ?? Buffer.allocUnsafeSlow(bytes).buffer;
 }
 
 /** ONNX Runtime's refusal of a run, without the paths of its build machine. */

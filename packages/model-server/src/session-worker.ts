@@ -37,7 +37,7 @@ function isElementType(type: string): type is ElementType {
 }
 
 function post(message: WorkerMessage): void {
-  const transfer = message.kind === "result" ? transferList(message.outputs) : [];
+  const transfer = message.kind === "result" ? [...transferList(message.outputs), ...message.spares] : [];
   parentPort?.postMessage(message, transfer);
 }
 
@@ -83,7 +83,10 @@ async function run(session: InferenceSession, { feeds, fetches }: RunRequest): P
   for (const [name, value] of Object.entries(results)) {
     outputs[name] = sessionTensor(name, value.type, value.dims, value.data);
   }
-  return { kind: "result", outputs };
+  // An output may be its input's own memory; that goes to the server with the output.
+  const taken = new Set(transferList(outputs));
+  const spares = transferList(feeds).filter((buffer) => !taken.has(buffer));
+  return { kind: "result", outputs, spares };
 }
 
 function sessionTensor(

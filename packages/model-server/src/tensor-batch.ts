@@ -2,6 +2,7 @@
 import { ServeError } from "@vitrine/protocol/status";
 import type { Tensor } from "@vitrine/protocol/tensor";
 import { bytesOf, dtypeOf, viewOf } from "./element-types.js";
+import type { Allocate } from "./session-pool.js";
 import type { TensorSpec } from "./signature.js";
 import type { SessionTensor, SessionTensors } from "./worker-messages.js";
 
@@ -15,19 +16,24 @@ const utf8 = { decoder: new TextDecoder("utf-8", { fatal: true }), encoder: new 
  *
  * @param requests of equal dtypes and equal sizes behind the first dimension, which differs freely. One request
  *   may have any shape.
- * @returns tensors on buffers of their own, to be handed over.
+ * @returns tensors on the buffers that `allocate` gave, one each, to be handed over.
  * @throws {ServeError} TENSOR_INVALID for a string that is not UTF-8.
  */
 export function joinRequests(
   specs: ReadonlyMap<string, TensorSpec>,
   requests: readonly TensorMap[],
+  allocate: Allocate,
 ): SessionTensors {
   const joined: Record<string, SessionTensor> = {};
-  for (const [alias, spec] of specs) joined[alias] = joinTensors(spec, requests);
+  for (const [alias, spec] of specs) joined[alias] = joinTensors(spec, requests, allocate);
   return joined;
 }
 
-function joinTensors({ alias, type }: TensorSpec, requests: readonly TensorMap[]): SessionTensor {
+function joinTensors(
+  { alias, type }: TensorSpec,
+  requests: readonly TensorMap[],
+  allocate: Allocate,
+): SessionTensor {
   const parts = requests.map((request) => {
     const tensor = request.get(alias);
     if (tensor === undefined) throw new Error(`input ${alias} was not checked for`);
@@ -38,25 +44,26 @@ function joinTensors({ alias, type }: TensorSpec, requests: readonly TensorMap[]
   const [firstRows, ...rest] = first.shape;
   const rows = parts.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
   const dims = firstRows === undefined ? [] : [rows, ...rest];
-  if (bytesOf(type) === undefined) return { type, dims, data: parts.flatMap((part) => texts(alias, part)) };
-  return { type, dims, data: viewOf(type, joinBytes(parts.map(bytes))) };
+  const elementBytes = bytesOf(type);
+  if (elementBytes === undefined) return { type, dims, data: parts.flatMap((part) => texts(alias, part)) };
+  const bytes = joinBytes(parts.map(bytesIn), allocate);
+  return { type, dims, data: viewOf(type, bytes.buffer, bytes.byteLength / elementBytes) };
 }
 
-function bytes({ data }: Tensor): Uint8Array {
+function bytesIn({ data }: Tensor): Uint8Array {
   if (!ArrayBuffer.isView(data)) throw new Error("a numeric tensor without numbers");
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-function joinBytes(parts: readonly Uint8Array[]): ArrayBuffer {
+function joinBytes(parts: readonly Uint8Array[], allocate: Allocate): Uint8Array<ArrayBuffer> {
   const total = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  // Not zeroed first, as every byte is written; never from Buffer's pool, so the buffer can be handed over.
-  const joined = Buffer.allocUnsafeSlow(total);
+  const joined = new Uint8Array(allocate(total), 0, total);
   let offset = 0;
   for (const part of parts) {
     joined.set(part, offset);
     offset += part.byteLength;
   }
-  return joined.buffer;
+  return joined;
 }
 
 function texts(alias: string, { data }: Tensor): string[] {

@@ -26,5 +26,5 @@ function zeros({ type, shape }: GraphValue, rows: number): SessionTensor {
   const bytes = bytesOf(type);
   return bytes === undefined
     ? { type, dims, data: Array.from({ length: elements }, () => "") }
-    : { type, dims, data: viewOf(type, new ArrayBuffer(elements * bytes)) };
+    : { type, dims, data: viewOf(type, new ArrayBuffer(elements * bytes), elements) };
 }

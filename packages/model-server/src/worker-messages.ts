@@ -66,7 +66,12 @@ export interface RunRequest {
 export type WorkerMessage =
   | { readonly kind: "loaded"; readonly metadata: SessionMetadata }
   | { readonly kind: "load-failed"; readonly message: string }
-  | { readonly kind: "result"; readonly outputs: SessionTensors }
+  | {
+      readonly kind: "result";
+      readonly outputs: SessionTensors;
+      /** The feeds' buffers, handed back for the next run. */
+      readonly spares: readonly ArrayBuffer[];
+    }
   | { readonly kind: "run-failed"; readonly message: string };
 
 /** The buffers of tensors that a message hands over. */
