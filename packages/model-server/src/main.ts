@@ -180,6 +180,7 @@ async function loadServable(
     },
   );
   let batcher: Batcher<PredictInput, TensorMap> | undefined;
+  signal?.throwIfAborted();
   const abort = () => void pool.close();
   signal?.addEventListener("abort", abort, { once: true });
   const metadata = await pool.start();
