@@ -1,0 +1,166 @@
+/**
+ * A file's bytes to RGB, as Pillow's `Image.open(file).convert("RGB")` gives it, to the bit (Pillow 13.0.0).
+ *
+ * libvips entropy-decodes and unpacks; colours are converted here where its rules are not Pillow's. No colour
+ * profile, gamma or background is applied, alpha is dropped and not laid over anything, of an animation the first
+ * frame counts.
+ */
+import sharp, { type SharpOptions } from "sharp";
+import { undecodable } from "./byte-reader.js";
+import { decodeGif } from "./gif.js";
+import { type Orientation, readOrientation } from "./orientation.js";
+import { type PictureFormat, type PictureHeader, readPictureHeader } from "./picture-header.js";
+import { readPngMetadata } from "./png-header.js";
+import type { RgbPicture } from "./rgb-picture.js";
+import { type WebpContainer, webpFileOf } from "./webp-container.js";
+
+export interface DecodedPicture {
+  readonly format: PictureFormat;
+  /** As the file says; the pixels are as they are stored. */
+  readonly orientation: Orientation;
+  readonly picture: RgbPicture;
+}
+
+/** Names of the formats in messages. */
+const FORMAT_NAMES: Readonly<Record<PictureFormat, string>> = {
+  jpeg: "JPEG",
+  png: "PNG",
+  webp: "WebP",
+  gif: "GIF",
+};
+
+/**
+ * Decodes a picture at full size.
+ *
+ * @param maxPixels see {@link readPictureHeader}, whose errors this throws too.
+ * @throws {ServeError} IMAGE_UNDECODABLE when the file is cut short or broken: Pillow refuses a JPEG or PNG that
+ *   ends too early, and so does this; what libjpeg only warns of is let pass by both.
+ */
+export async function decodePicture(bytes: Uint8Array, maxPixels: number): Promise<DecodedPicture> {
+  const header = readPictureHeader(bytes, maxPixels);
+  const { format } = header;
+  const { exif, xmp } = metadataOf(header, bytes);
+  const orientation = readOrientation(exif, xmp);
+  return { format, orientation, picture: await decodePixels(header, bytes) };
+}
+
+function metadataOf(
+  header: PictureHeader,
+  bytes: Uint8Array,
+): { exif?: Uint8Array | undefined; xmp?: string | undefined } {
+  if (header.format === "gif") return {};
+  return header.format === "png" ? readPngMetadata(bytes) : header;
+}
+
+async function decodePixels(header: PictureHeader, bytes: Uint8Array): Promise<RgbPicture> {
+  const { width, height } = header;
+  if (header.format === "gif") return decodeGif(bytes, header);
+  if (header.format === "webp")
+    return onCanvas(header, rgbOf(await unpack(webpFileOf(header.bitstream), "webp", "srgb")));
+  if (header.format === "jpeg" && header.components === 4) {
+    return { width, height, pixels: rgbOfCmyk(await unpack(bytes, "jpeg", "cmyk")) };
+  }
+  if (header.format === "png" && header.depth === 16) {
+    const isGray = header.colourType === 0;
+    return {
+      width,
+      height,
+      pixels: rgbOfDeep(await unpack(bytes, "png", isGray ? "grey16" : "rgb16"), isGray),
+    };
+  }
+  return { width, height, pixels: rgbOf(await unpack(bytes, header.format, "srgb")) };
+}
+
+interface Unpacked {
+  readonly samples: Uint8Array;
+  readonly channels: number;
+}
+
+/**
+ * Decodes to the samples that the file holds.
+ *
+ * @param space sharp's name of the file's own colour space, which keeps sharp from converting it.
+ * @returns interleaved samples; two bytes each, in the machine's order, for the 16-bit spaces.
+ */
+async function unpack(
+  file: Uint8Array,
+  format: PictureFormat,
+  space: "srgb" | "cmyk" | "grey16" | "rgb16",
+): Promise<Unpacked> {
+  const options: SharpOptions = {
+    failOn: "truncated",
+    // Counted by the caller, which knows the limit.
+    limitInputPixels: false,
+    sequentialRead: true,
+    ignoreIcc: true,
+  };
+  const image = sharp(file, options);
+  if (space !== "srgb") image.pipelineColourspace(space).toColourspace(space);
+  const depth = space === "grey16" || space === "rgb16" ? "ushort" : "uchar";
+  try {
+    const { data, info } = await image.raw({ depth }).toBuffer({ resolveWithObject: true });
+    return { samples: data, channels: info.channels };
+  } catch (cause) {
+    throw undecodable(FORMAT_NAMES[format], problemOf(cause), cause);
+  }
+}
+
+/** libvips' own words, without the name of the part of it that says them. */
+function problemOf(cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return (message.split("\n")[0] ?? "").replace(/^(?:Input buffer|Vips\w+|\w+load_buffer|\w+): /, "");
+}
+
+/** Gray, gray and alpha, RGB or RGBA to RGB; RGB as it came, not copied. */
+function rgbOf({ samples, channels }: Unpacked): Uint8Array {
+  if (channels === 3) return samples;
+  const [green, blue] = channels < 3 ? [0, 0] : [1, 2];
+  const pixels = new Uint8Array((samples.length / channels) * 3);
+  for (let from = 0, to = 0; from < samples.length; from += channels, to += 3) {
+    pixels[to] = samples[from] as number;
+    pixels[to + 1] = samples[from + green] as number;
+    pixels[to + 2] = samples[from + blue] as number;
+  }
+  return pixels;
+}
+
+/**
+ * 16-bit samples to RGB. Gray (Pillow's I;16) is clipped at 255, which turns most of such a picture white; of
+ * all others the high byte counts. Both are what Pillow does.
+ */
+function rgbOfDeep({ samples, channels }: Unpacked, isGray: boolean): Uint8Array {
+  const deep = new Uint16Array(samples.buffer, samples.byteOffset, samples.byteLength / 2);
+  const shallow = new Uint8Array(deep.length);
+  for (let at = 0; at < deep.length; at += 1) {
+    const value = deep[at] as number;
+    shallow[at] = isGray ? Math.min(value, 255) : value >> 8;
+  }
+  return rgbOf({ samples: shallow, channels });
+}
+
+/**
+ * Pillow's CMYK to RGB (Convert.c, `cmyk2rgb`): no profile. The inks are stored the wrong way round, as Adobe
+ * does it, whether an Adobe segment says so or not; libvips has turned them.
+ */
+function rgbOfCmyk({ samples }: Unpacked): Uint8Array {
+  const pixels = new Uint8Array((samples.length / 4) * 3);
+  for (let from = 0, to = 0; from < samples.length; from += 4, to += 3) {
+    const light = 255 - (samples[from + 3] as number);
+    for (let ink = 0; ink < 3; ink += 1) {
+      const product = (samples[from + ink] as number) * light + 128;
+      pixels[to + ink] = light - (((product >> 8) + product) >> 8);
+    }
+  }
+  return pixels;
+}
+
+/** The frame where it lies on its canvas, black around it. */
+function onCanvas({ width, height, frame }: WebpContainer, pixels: Uint8Array): RgbPicture {
+  if (frame.width === width && frame.height === height) return { width, height, pixels };
+  const canvas = new Uint8Array(3 * width * height);
+  for (let y = 0; y < frame.height; y += 1) {
+    const row = pixels.subarray(3 * y * frame.width, 3 * (y + 1) * frame.width);
+    canvas.set(row, 3 * ((frame.y + y) * width + frame.x));
+  }
+  return { width, height, pixels: canvas };
+}

@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { readPictureHeader } from "./picture-header.js";
+import { readPicture } from "./testing/goldens.js";
+
+describe("readPictureHeader", () => {
+  it.each([
+    ["refused.tiff", "a TIFF picture"],
+    ["refused.bmp", "a BMP picture"],
+    ["refused.avif", "an AVIF picture"],
+    ["refused.heic", "a HEIC picture"],
+    ["refused.svg", "an SVG drawing"],
+    ["refused.pdf", "a PDF document"],
+    ["refused.html", "an HTML page"],
+  ])("names %s as %s and says what is accepted", (name, kind) => {
+    expect(() => readPictureHeader(readPicture(name), 1e6)).toThrow(
+      expect.objectContaining({
+        reason: "IMAGE_TYPE_UNSUPPORTED",
+        message: `picture was ${kind}, expected a JPEG, PNG, WebP or GIF`,
+      }),
+    );
+  });
+
+  it.each([
+    ["", "empty"],
+    ['{"url": "x"}', "JSON text"],
+    ["hello world", "of a kind not known (it begins with the bytes 68656c6c6f20776f)"],
+  ])("says that the bytes of '%s' were %s", (text, kind) => {
+    expect(() => readPictureHeader(Buffer.from(text), 1e6)).toThrow(`picture was ${kind}, expected`);
+  });
+
+  it("refuses too many pixels by the header alone and gives both numbers", () => {
+    expect(() => readPictureHeader(readPicture("bomb-900-megapixels.png"), 50_000_000)).toThrow(
+      expect.objectContaining({
+        reason: "IMAGE_TOO_MANY_PIXELS",
+        message: "picture was 30000x30000, 900000000 pixels, expected at most 50000000",
+      }),
+    );
+  });
+
+  it("accepts as many pixels as are allowed, not one more", () => {
+    const picture = readPicture("jpeg-7x5.jpg");
+
+    expect(readPictureHeader(picture, 35)).toMatchObject({ format: "jpeg", width: 7, height: 5 });
+    expect(() => readPictureHeader(picture, 34)).toThrow(
+      expect.objectContaining({ reason: "IMAGE_TOO_MANY_PIXELS" }),
+    );
+  });
+
+  it("goes by the bytes and not by the name", () => {
+    expect(readPictureHeader(readPicture("png-named.jpg"), 1e6).format).toBe("png");
+  });
+
+  it("survives every single byte of a header being another", () => {
+    for (const name of ["jpeg-420.jpg", "png-rgb.png", "webp-partial-frame.webp", "gif-partial-frame.gif"]) {
+      const picture = readPicture(name);
+      for (let at = 0; at < Math.min(200, picture.length); at += 1) {
+        const changed = Uint8Array.from(picture);
+        changed[at] = (changed[at] ?? 0) ^ 0xff;
+        try {
+          readPictureHeader(changed, 1e6);
+        } catch (error) {
+          expect(error, `${name} byte ${at}`).toHaveProperty("reason");
+        }
+      }
+    }
+  });
+});

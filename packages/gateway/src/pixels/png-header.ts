@@ -1,0 +1,88 @@
+/** The chunks of a PNG, apart from its pixels. */
+import { inflateSync } from "node:zlib";
+import { latin1, undecodable, viewOf } from "./byte-reader.js";
+
+export interface PngHeader {
+  readonly width: number;
+  readonly height: number;
+  /** Bits per sample: 1, 2, 4, 8 or 16. */
+  readonly depth: number;
+  /** 0 gray, 2 RGB, 3 palette, 4 gray and alpha, 6 RGB and alpha. */
+  readonly colourType: number;
+}
+
+export interface PngMetadata {
+  readonly exif: Uint8Array | undefined;
+  readonly xmp: string | undefined;
+}
+
+const SIGNATURE_BYTES = 8;
+const MAX_TEXT_BYTES = 1024 * 1024;
+
+/** @throws {ServeError} IMAGE_UNDECODABLE when the file does not begin with an IHDR chunk. */
+export function readPngHeader(bytes: Uint8Array): PngHeader {
+  if (bytes.length < 33 || latin1(bytes, 12, 16) !== "IHDR") throw undecodable("PNG", "it has no header");
+  const view = viewOf(bytes);
+  return {
+    width: view.getUint32(16),
+    height: view.getUint32(20),
+    depth: view.getUint8(24),
+    colourType: view.getUint8(25),
+  };
+}
+
+/**
+ * Collects what may hold the orientation: `eXIf`, the text "Raw profile type exif" (ImageMagick) and XMP; also
+ * after the pixels, as Pillow does. Broken text is passed over.
+ */
+export function readPngMetadata(bytes: Uint8Array): PngMetadata {
+  const view = viewOf(bytes);
+  let exif: Uint8Array | undefined;
+  let rawProfile: Uint8Array | undefined;
+  let xmp: string | undefined;
+  for (let at = SIGNATURE_BYTES; at + 12 <= bytes.length; ) {
+    const length = view.getUint32(at);
+    const kind = latin1(bytes, at + 4, at + 8);
+    const payload = bytes.subarray(at + 8, at + 8 + length);
+    if (kind === "eXIf") exif = payload;
+    if (kind === "tEXt" || kind === "zTXt" || kind === "iTXt") {
+      const entry = readText(kind, payload);
+      if (entry?.keyword === "XML:com.adobe.xmp") xmp = entry.text;
+      if (entry?.keyword === "Raw profile type exif") rawProfile = exifOfRawProfile(entry.text);
+    }
+    at += 12 + length;
+  }
+  return { exif: exif ?? rawProfile, xmp };
+}
+
+function readText(
+  kind: "tEXt" | "zTXt" | "iTXt",
+  payload: Uint8Array,
+): { keyword: string; text: string } | undefined {
+  const keywordEnd = payload.indexOf(0);
+  if (keywordEnd < 0) return undefined;
+  const keyword = latin1(payload, 0, keywordEnd);
+  if (kind === "tEXt") return { keyword, text: latin1(payload, keywordEnd + 1, payload.length) };
+  if (kind === "zTXt") return { keyword, text: inflateText(payload.subarray(keywordEnd + 2)) };
+  // Compression flag, compression method, language, translated keyword, text.
+  const isCompressed = payload[keywordEnd + 1] === 1;
+  const languageEnd = payload.indexOf(0, keywordEnd + 3);
+  const translationEnd = payload.indexOf(0, languageEnd + 1);
+  if (languageEnd < 0 || translationEnd < 0) return undefined;
+  const text = payload.subarray(translationEnd + 1);
+  return { keyword, text: isCompressed ? inflateText(text) : latin1(text, 0, text.length) };
+}
+
+function inflateText(compressed: Uint8Array): string {
+  try {
+    return inflateSync(compressed, { maxOutputLength: MAX_TEXT_BYTES }).toString("latin1");
+  } catch {
+    // A broken remark is no reason to refuse the picture; Pillow reads it as empty too.
+    return "";
+  }
+}
+
+/** Lines: empty, "exif", a length, then hex digits. */
+function exifOfRawProfile(text: string): Uint8Array {
+  return Buffer.from(text.split("\n").slice(3).join(""), "hex");
+}

@@ -1,0 +1,226 @@
+/**
+ * Pillow's resize to the bit (Pillow 13.0.0, libImaging Resample.c and Geometry.c), written to be read: the one
+ * definition. What runs on hosts with WebAssembly SIMD is resize-simd.ts, which the tests hold against this.
+ */
+import type { RgbPicture } from "./rgb-picture.js";
+
+export type ResizeFilter = "nearest" | "box" | "bilinear" | "hamming" | "bicubic" | "lanczos";
+
+export interface ResizeTarget {
+  readonly width: number;
+  readonly height: number;
+  readonly filter: ResizeFilter;
+}
+
+/** Resizes to exactly `width` x `height`, whatever that does to the proportions. The picture itself when nothing changes. */
+export type Resize = (picture: RgbPicture, target: ResizeTarget) => RgbPicture;
+
+interface Kernel {
+  /** Weight at a distance from the centre, in source pixels at scale 1. */
+  weight(distance: number): number;
+  /** The weight is 0 beyond this distance. */
+  readonly support: number;
+}
+
+/** Weights in Pillow's own order of operations. */
+const KERNELS: Readonly<Record<Exclude<ResizeFilter, "nearest">, Kernel>> = {
+  box: { support: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
+  bilinear: { support: 1, weight: (x) => (Math.abs(x) < 1 ? 1 - Math.abs(x) : 0) },
+  hamming: { support: 1, weight: hamming },
+  bicubic: { support: 2, weight: bicubic },
+  lanczos: { support: 3, weight: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
+};
+
+function hamming(distance: number): number {
+  const x = Math.abs(distance) * Math.PI;
+  if (distance === 0) return 1;
+  return Math.abs(distance) >= 1 ? 0 : (Math.sin(x) / x) * (0.54 + 0.46 * Math.cos(x));
+}
+
+function bicubic(distance: number): number {
+  const a = -0.5;
+  const x = Math.abs(distance);
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
+}
+
+function sinc(distance: number): number {
+  if (distance === 0) return 1;
+  const x = distance * Math.PI;
+  return Math.sin(x) / x;
+}
+
+/** Weights are integers: 1.0 is 2 to the power of this, which leaves room for 8-bit samples and an overshoot in 32 bits. */
+export const PRECISION_BITS = 32 - 8 - 2;
+const HALF = 1 << (PRECISION_BITS - 1);
+
+/** For each target pixel along one axis: which source pixels it is made of, and their weights. */
+export interface Coefficients {
+  /** First source pixel of each target pixel. */
+  readonly starts: Int32Array;
+  /** How many. */
+  readonly counts: Int32Array;
+  /** `stride` weights per target pixel; those beyond its count are 0. */
+  readonly weights: Int32Array;
+  readonly stride: number;
+}
+
+/** `precompute_coeffs` and `normalize_coeffs_8bpc`: the kernel is stretched when shrinking, which is the antialiasing. */
+export function coefficientsOf(
+  filter: Exclude<ResizeFilter, "nearest">,
+  from: number,
+  to: number,
+): Coefficients {
+  const { support: reach, weight } = KERNELS[filter];
+  const scale = from / to;
+  const stretch = Math.max(scale, 1);
+  const support = reach * stretch;
+  const stride = Math.ceil(support) * 2 + 1;
+  const starts = new Int32Array(to);
+  const counts = new Int32Array(to);
+  const weights = new Int32Array(to * stride);
+  const row = new Float64Array(stride);
+  const perStretch = 1 / stretch;
+  for (let target = 0; target < to; target += 1) {
+    const centre = (target + 0.5) * scale;
+    const start = Math.max(Math.trunc(centre - support + 0.5), 0);
+    const count = Math.min(Math.trunc(centre + support + 0.5), from) - start;
+    let sum = 0;
+    for (let tap = 0; tap < count; tap += 1) {
+      row[tap] = weight((tap + start - centre + 0.5) * perStretch);
+      sum += row[tap] as number;
+    }
+    for (let tap = 0; tap < count; tap += 1) {
+      const share = sum === 0 ? (row[tap] as number) : (row[tap] as number) / sum;
+      weights[target * stride + tap] = Math.trunc((share < 0 ? -0.5 : 0.5) + share * (1 << PRECISION_BITS));
+    }
+    starts[target] = start;
+    counts[target] = count;
+  }
+  return { starts, counts, weights, stride };
+}
+
+/**
+ * Whether columns are resized before rows, which rounds differently: since Pillow 13 (pull request 9549), when the
+ * height shrinks by more than twice as many pixels as the width. Older versions always begin with the rows.
+ */
+export function isColumnsFirst(picture: RgbPicture, { width, height }: ResizeTarget): boolean {
+  const shrinkage = picture.height - height;
+  return shrinkage > 0 && shrinkage > 2 * (picture.width - width);
+}
+
+/** {@link Resize} in plain loops: two passes, each rounded to 8 bits. An axis that keeps its size has no pass. */
+export const resize: Resize = (picture, target) => {
+  const { width, height, filter } = target;
+  if (picture.width === width && picture.height === height) return picture;
+  if (filter === "nearest") return resizeNearest(picture, width, height);
+  return isColumnsFirst(picture, target)
+    ? resizeRows(resizeColumns(picture, height, filter), width, filter)
+    : resizeColumns(resizeRows(picture, width, filter), height, filter);
+};
+
+function resizeRows(
+  { width: from, height, pixels }: RgbPicture,
+  width: number,
+  filter: Exclude<ResizeFilter, "nearest">,
+): RgbPicture {
+  if (from === width) return { width, height, pixels };
+  const { starts, counts, weights, stride } = coefficientsOf(filter, from, width);
+  const resized = new Uint8Array(3 * width * height);
+  let to = 0;
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1, to += 3) {
+      let [red, green, blue] = [HALF, HALF, HALF];
+      let at = 3 * (y * from + (starts[x] as number));
+      const first = x * stride;
+      const end = first + (counts[x] as number);
+      for (let tap = first; tap < end; tap += 1, at += 3) {
+        const weight = weights[tap] as number;
+        red += (pixels[at] as number) * weight;
+        green += (pixels[at + 1] as number) * weight;
+        blue += (pixels[at + 2] as number) * weight;
+      }
+      resized[to] = toByte(red);
+      resized[to + 1] = toByte(green);
+      resized[to + 2] = toByte(blue);
+    }
+  }
+  return { width, height, pixels: resized };
+}
+
+function resizeColumns(
+  { width, height: from, pixels }: RgbPicture,
+  height: number,
+  filter: Exclude<ResizeFilter, "nearest">,
+): RgbPicture {
+  if (from === height) return { width, height, pixels };
+  const { starts, counts, weights, stride } = coefficientsOf(filter, from, height);
+  const rowBytes = 3 * width;
+  const resized = new Uint8Array(rowBytes * height);
+  const sums = new Int32Array(rowBytes);
+  for (let y = 0; y < height; y += 1) {
+    sums.fill(HALF);
+    let at = (starts[y] as number) * rowBytes;
+    for (let tap = 0; tap < (counts[y] as number); tap += 1) {
+      const weight = weights[y * stride + tap] as number;
+      for (let column = 0; column < rowBytes; column += 1, at += 1) {
+        sums[column] = (sums[column] as number) + (pixels[at] as number) * weight;
+      }
+    }
+    const to = y * rowBytes;
+    for (let column = 0; column < rowBytes; column += 1)
+      resized[to + column] = toByte(sums[column] as number);
+  }
+  return { width, height, pixels: resized };
+}
+
+/** The fixed-point sum, half a unit included, as a sample: cut off, then clipped. */
+function toByte(sum: number): number {
+  const value = sum >> PRECISION_BITS;
+  return Math.max(0, Math.min(value, 255));
+}
+
+/** One source pixel per target pixel; a position that rounding pushed outside stays black, as in Pillow. */
+function resizeNearest(
+  { width: fromWidth, height: fromHeight, pixels }: RgbPicture,
+  width: number,
+  height: number,
+): RgbPicture {
+  const columns = nearestPositions(fromWidth, width);
+  const rows = nearestPositions(fromHeight, height);
+  const resized = new Uint8Array(3 * width * height);
+  // Positions grow, so what lies outside lies at the end.
+  const widthInside = countBelow(columns, fromWidth);
+  const heightInside = countBelow(rows, fromHeight);
+  for (let y = 0; y < heightInside; y += 1) {
+    const row = (rows[y] as number) * fromWidth;
+    let to = 3 * y * width;
+    for (let x = 0; x < widthInside; x += 1, to += 3) {
+      const at = 3 * (row + (columns[x] as number));
+      resized[to] = pixels[at] as number;
+      resized[to + 1] = pixels[at + 1] as number;
+      resized[to + 2] = pixels[at + 2] as number;
+    }
+  }
+  return { width, height, pixels: resized };
+}
+
+function countBelow(positions: Int32Array, end: number): number {
+  const outside = positions.findIndex((position) => position >= end);
+  return outside < 0 ? positions.length : outside;
+}
+
+/**
+ * Source position of each target position: a walk by repeated addition in float64 (`ImagingScaleAffine`), which is
+ * not `(i + 0.5) * scale`.
+ */
+function nearestPositions(from: number, to: number): Int32Array {
+  const scale = from / to;
+  const positions = new Int32Array(to);
+  let position = scale * 0.5;
+  for (let index = 0; index < to; index += 1) {
+    positions[index] = position;
+    position += scale;
+  }
+  return positions;
+}

@@ -1,0 +1,97 @@
+/** What golden/ holds; golden/README.md says how it was made. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { contractFromFiles } from "@vitrine/protocol/contract";
+import { DataType } from "@vitrine/protocol/tensor";
+import { z } from "zod";
+import { type PreprocessPlan, planPreprocessing } from "../../preprocess-plan.js";
+import type { ResizeFilter } from "../resize.js";
+
+const GOLDEN = new URL("../../../golden/", import.meta.url);
+
+const sha256Hex = z.string().length(64);
+const size = z.tuple([z.int(), z.int()]);
+const dtype = z.enum(["DT_UINT8", "DT_FLOAT"]);
+
+const schemas = {
+  "pictures.json": z.object({
+    pictures: z.record(
+      z.string(),
+      z.object({
+        format: z.enum(["jpeg", "png", "webp", "gif"]),
+        width: z.int(),
+        height: z.int(),
+        rgb: sha256Hex,
+        tensors: z.record(z.string(), sha256Hex),
+      }),
+    ),
+  }),
+  "plans.json": z.record(z.string(), z.object({ preprocessor: z.unknown(), dtype, shape: z.array(z.int()) })),
+  "tensors.json": z.array(
+    z.object({ picture: z.string(), plan: z.string(), dtype, shape: z.array(z.int()), base64: z.base64() }),
+  ),
+  "resizes.json": z.array(
+    z.object({ from: size, to: size, sha256Start: z.record(z.string(), z.string().length(16)) }),
+  ),
+  "photos.json": z.record(z.string(), sha256Hex),
+} as const;
+
+export function readGolden<Name extends keyof typeof schemas>(name: Name): z.output<(typeof schemas)[Name]>;
+export function readGolden(name: keyof typeof schemas): unknown {
+  return schemas[name].parse(JSON.parse(readFileSync(new URL(name, GOLDEN), "utf8")));
+}
+
+export function readPicture(name: string): Uint8Array {
+  return readFileSync(new URL(`pictures/${name}`, GOLDEN));
+}
+
+/** The plans of plans.json by name. */
+export function readPlans(): Map<string, PreprocessPlan> {
+  return new Map(
+    Object.entries(readGolden("plans.json")).map(([name, { preprocessor, dtype, shape }]) => [
+      name,
+      planPreprocessing(preprocessorOf(preprocessor), { dtype: DataType[dtype], shape }),
+    ]),
+  );
+}
+
+/** A preprocessor_config.json as the contract reads it. */
+export function preprocessorOf(json: unknown): ReturnType<typeof contractFromFiles>["preprocessor"] {
+  return contractFromFiles({ id2label: { 0: "only" } }, json).preprocessor;
+}
+
+export const FILTER_OF_NUMBER: Readonly<Record<string, ResizeFilter>> = {
+  0: "nearest",
+  1: "lanczos",
+  2: "bilinear",
+  3: "bicubic",
+  4: "box",
+  5: "hamming",
+};
+
+export function sha256(values: ArrayBufferView): string {
+  return createHash("sha256")
+    .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    .digest("hex");
+}
+
+/** The picture of `formula_picture` in make_goldens.py. */
+export function formulaPicture(
+  width: number,
+  height: number,
+): {
+  width: number;
+  height: number;
+  pixels: Uint8Array;
+} {
+  const pixels = new Uint8Array(3 * width * height);
+  let at = 0;
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      for (let c = 0; c < 3; c += 1, at += 1) {
+        pixels[at] = 7 * x * x + 13 * y + 3 * x * y + 101 * c + 5 * (x ^ y);
+      }
+    }
+  }
+  return { width, height, pixels };
+}
