@@ -1,0 +1,27 @@
+/** What the preprocessor and its worker threads say to each other. */
+import type { Reason } from "@vitrine/protocol/status";
+import type { Preprocessed } from "./pixels/prepare.js";
+import type { PreprocessPlan } from "./preprocess-plan.js";
+
+export interface WorkerOptions {
+  readonly maxPixels: number;
+  /** One Int32 in shared memory: number of the job that nobody waits for any more. */
+  readonly abandoned: Int32Array;
+}
+
+export interface WorkerJob {
+  /** From 1 on. */
+  readonly id: number;
+  /** Moved to the worker. */
+  readonly bytes: Uint8Array;
+  readonly plan: PreprocessPlan;
+}
+
+export type WorkerReply =
+  | { readonly kind: "ready" }
+  /** The tensor's buffer is moved. */
+  | { readonly kind: "done"; readonly id: number; readonly prepared: Preprocessed }
+  /** A ServeError: the picture's fault. */
+  | { readonly kind: "refused"; readonly id: number; readonly reason: Reason; readonly message: string }
+  /** Any other error: ours. */
+  | { readonly kind: "failed"; readonly id: number; readonly stack: string };

@@ -1,0 +1,188 @@
+/** Pictures to tensors in worker threads, so that the event loop stays free. */
+import { Worker } from "node:worker_threads";
+import { ServeError } from "@vitrine/protocol/status";
+import { abortError } from "./deadline.js";
+import { readPictureHeader } from "./pixels/picture-header.js";
+import type { Preprocessed } from "./pixels/prepare.js";
+import type { WorkerJob, WorkerOptions, WorkerReply } from "./preprocess-messages.js";
+import type { PreprocessPlan } from "./preprocess-plan.js";
+
+export interface PreprocessorOptions {
+  /** Worker threads; each prepares one picture at a time. As many as cores keep them all busy. */
+  readonly workers: number;
+  /** Most pixels, width x height, of one picture. */
+  readonly maxPixels: number;
+  /**
+   * Most pixels of all pictures in the works, which bounds memory at about 7 bytes each. A picture that alone is
+   * larger is prepared when nothing else is.
+   */
+  readonly maxPixelsInFlight?: number;
+  /** The worker's script; tests put another in its place. Not .ts: Node 20 cannot load it in a worker. */
+  readonly workerUrl?: URL;
+  /** Told of each worker that died, for the log. */
+  workerLost?(error: Error): void;
+}
+
+export interface Preprocessor {
+  /**
+   * Prepares one picture as planned.
+   *
+   * @param bytes  copied before the work begins.
+   * @param signal aborts the wait at once, with its reason; what has begun is given up between two steps.
+   * @throws {ServeError} IMAGE_TYPE_UNSUPPORTED, IMAGE_TOO_MANY_PIXELS, IMAGE_UNDECODABLE; DEADLINE_EXCEEDED or
+   *   CANCELLED; WORKER_LOST when the thread died over it; DRAINING after `close`.
+   */
+  preprocess(bytes: Uint8Array, plan: PreprocessPlan, signal: AbortSignal): Promise<Preprocessed>;
+  /** Fails what is under way and ends the threads. */
+  close(): Promise<void>;
+}
+
+interface Job {
+  readonly id: number;
+  readonly bytes: Uint8Array;
+  readonly plan: PreprocessPlan;
+  readonly pixels: number;
+  /** Each settles the caller's promise and stops listening to its signal; both do nothing the second time. */
+  resolve(prepared: Preprocessed): void;
+  reject(error: unknown): void;
+}
+
+interface PictureWorker {
+  readonly thread: Worker;
+  readonly abandoned: Int32Array;
+  isReady: boolean;
+  job: Job | undefined;
+  /** Why it is about to end, when that is known before its exit. */
+  cause: Error | undefined;
+}
+
+const DEFAULT_MAX_PIXELS_IN_FLIGHT = 64_000_000;
+
+/** Starts the threads; pictures wait until the first is ready. */
+export function createPreprocessor(options: PreprocessorOptions): Preprocessor {
+  const maxPixelsInFlight = options.maxPixelsInFlight ?? DEFAULT_MAX_PIXELS_IN_FLIGHT;
+  const workerUrl = options.workerUrl ?? new URL("./preprocess-worker.js", import.meta.url);
+  const workers = new Set<PictureWorker>();
+  const queue: Job[] = [];
+  let lastId = 0;
+  let isClosed = false;
+
+  function start(): void {
+    const abandoned = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+    const workerData: WorkerOptions = { maxPixels: options.maxPixels, abandoned };
+    const thread = new Worker(workerUrl, { workerData, name: "preprocess" });
+    const worker: PictureWorker = { thread, abandoned, isReady: false, job: undefined, cause: undefined };
+    workers.add(worker);
+    thread.on("message", (reply: WorkerReply) => {
+      receive(worker, reply);
+      dispatch();
+    });
+    thread.on("error", (error) => {
+      worker.cause = error;
+    });
+    thread.on("exit", (code) => bury(worker, code));
+  }
+
+  /** A worker that never became ready is not replaced before the next picture asks for it: a crash loop costs a thread a picture. */
+  function bury(worker: PictureWorker, exitCode: number): void {
+    workers.delete(worker);
+    if (isClosed) return;
+    const error = worker.cause ?? new Error(`preprocess worker exited with code ${exitCode}`);
+    options.workerLost?.(error);
+    worker.job?.reject(workerLost(error));
+    if (worker.isReady) start();
+    if (workers.size === 0) for (const job of queue.splice(0)) job.reject(workerLost(error));
+    dispatch();
+  }
+
+  function receive(worker: PictureWorker, reply: WorkerReply): void {
+    if (reply.kind === "ready") {
+      worker.isReady = true;
+      return;
+    }
+    const { job } = worker;
+    worker.job = undefined;
+    if (reply.kind === "done") job?.resolve(reply.prepared);
+    else if (reply.kind === "refused") job?.reject(new ServeError(reply.reason, reply.message));
+    else job?.reject(new Error(reply.stack));
+  }
+
+  /** In order of arrival: a large picture waits for room, and what came after it waits behind it. */
+  function dispatch(): void {
+    for (;;) {
+      const [job] = queue;
+      if (job === undefined) return;
+      const idle = [...workers].find((worker) => worker.isReady && worker.job === undefined);
+      const inFlight = [...workers].reduce((sum, worker) => sum + (worker.job?.pixels ?? 0), 0);
+      if (idle === undefined || (inFlight > 0 && inFlight + job.pixels > maxPixelsInFlight)) return;
+      queue.shift();
+      idle.job = job;
+      const bytes = new Uint8Array(job.bytes);
+      const message: WorkerJob = { id: job.id, bytes, plan: job.plan };
+      idle.thread.postMessage(message, [bytes.buffer]);
+    }
+  }
+
+  function abandon(job: Job): void {
+    const place = queue.indexOf(job);
+    if (place >= 0) queue.splice(place, 1);
+    for (const worker of workers) if (worker.job === job) Atomics.store(worker.abandoned, 0, job.id);
+    dispatch();
+  }
+
+  for (let count = 0; count < options.workers; count += 1) start();
+
+  return {
+    async preprocess(bytes, plan, signal) {
+      if (isClosed) throw draining();
+      if (signal.aborted) throw abortError(signal);
+      const { width, height } = readPictureHeader(bytes, options.maxPixels);
+      while (workers.size < options.workers) start();
+      return new Promise<Preprocessed>((resolve, reject) => {
+        lastId = (lastId % 0x7fff_ffff) + 1;
+        const onAbort = () => {
+          reject(abortError(signal));
+          abandon(job);
+        };
+        const stopListening = () => signal.removeEventListener("abort", onAbort);
+        const job: Job = {
+          id: lastId,
+          bytes,
+          plan,
+          pixels: width * height,
+          resolve: (prepared) => {
+            stopListening();
+            resolve(prepared);
+          },
+          reject: (error) => {
+            stopListening();
+            reject(error);
+          },
+        };
+        signal.addEventListener("abort", onAbort, { once: true });
+        queue.push(job);
+        dispatch();
+      });
+    },
+    async close() {
+      isClosed = true;
+      for (const job of queue.splice(0)) job.reject(draining());
+      const ended = [...workers].map((worker) => {
+        worker.job?.reject(draining());
+        return worker.thread.terminate();
+      });
+      await Promise.all(ended);
+    },
+  };
+}
+
+function workerLost(cause: Error): ServeError {
+  return new ServeError("WORKER_LOST", "the thread that prepared the picture died, expected it to answer", {
+    cause,
+    retryAfterSeconds: 1,
+  });
+}
+
+function draining(): ServeError {
+  return new ServeError("DRAINING", "the gateway was shutting down, expected one that serves");
+}
