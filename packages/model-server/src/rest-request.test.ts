@@ -116,11 +116,8 @@ describe("elements by dtype", () => {
     const data = read('{"instances": ["é", {"b64": "w6k="}, {"b64": "w6k"}]}', { x: "string" }).get(
       "x",
     )?.data;
-    expect(Array.from(data ?? [], (bytes) => Buffer.from(bytes as Uint8Array).toString())).toEqual([
-      "é",
-      "é",
-      "é",
-    ]);
+    const texts = (data as readonly Uint8Array[]).map((bytes) => Buffer.from(bytes).toString());
+    expect(texts).toEqual(["é", "é", "é"]);
   });
 
   test.each<[ElementType, string, string]>([

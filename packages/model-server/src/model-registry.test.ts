@@ -1,0 +1,115 @@
+import { ServeError } from "@vitrine/protocol/status";
+import { afterEach, describe, expect, test } from "vitest";
+import { Health } from "./health.js";
+import { ModelRegistry } from "./model-registry.js";
+import type { Servable } from "./servable.js";
+import { loadTestServable } from "./testing/servable.js";
+import { fixture, REAL_WORKER } from "./testing/start.js";
+
+const loaded: Servable[] = [];
+afterEach(async () => {
+  await Promise.all(loaded.splice(0).map((servable) => servable.unload()));
+});
+
+async function load(version: number): Promise<Servable> {
+  const servable = await loadTestServable(fixture("add/1/model.onnx"), version, REAL_WORKER);
+  loaded.push(servable);
+  return servable;
+}
+
+const reasonOf = (call: () => unknown) => {
+  try {
+    call();
+  } catch (error) {
+    return error instanceof ServeError ? error.reason : String(error);
+  }
+  return "found";
+};
+
+const statesOf = (registry: ModelRegistry) =>
+  registry.statuses("m").map(({ version, state }) => `${version} ${state}`);
+
+describe("replacing a version", () => {
+  test("serves the old one until the new one is available, then ends the old one", async () => {
+    const registry = new ModelRegistry();
+    await registry.replace("m", 1, () => load(1));
+    const seen: string[] = [];
+    registry.onChange(() => seen.push(statesOf(registry).join(", ")));
+    const { unloaded } = await registry.replace("m", 2, async () => {
+      expect(registry.find({ name: "m" }).version).toBe(1);
+      return load(2);
+    });
+    expect(registry.find({ name: "m" }).version).toBe(2);
+    await unloaded;
+    expect(seen).toEqual([
+      "2 LOADING, 1 AVAILABLE",
+      "2 AVAILABLE, 1 AVAILABLE",
+      "2 AVAILABLE, 1 UNLOADING",
+      "2 AVAILABLE, 1 END",
+    ]);
+    expect(reasonOf(() => registry.find({ name: "m", version: 1 }))).toBe("MODEL_NOT_FOUND");
+  });
+
+  test("by one that does not load changes nothing but its own status", async () => {
+    const registry = new ModelRegistry();
+    await registry.replace("m", 1, () => load(1));
+    const refused = new ServeError("MODEL_INVALID", "Protobuf parsing failed.");
+    await expect(registry.replace("m", 2, () => Promise.reject(refused))).rejects.toBe(refused);
+    expect(registry.find({ name: "m" }).version).toBe(1);
+    expect(registry.statuses("m")).toEqual([
+      { version: 2, state: "END", error: refused },
+      { version: 1, state: "AVAILABLE", error: undefined },
+    ]);
+  });
+});
+
+describe("finding a servable", () => {
+  test("takes the highest version unless one is named", async () => {
+    const registry = new ModelRegistry();
+    await registry.load("m", 9, () => load(9));
+    await registry.load("m", 10, () => load(10));
+    expect(registry.find({ name: "m" }).version).toBe(10);
+    expect(registry.find({ name: "m", version: 9 }).version).toBe(9);
+  });
+
+  test.each([
+    [{ name: "" }, "REQUEST_INVALID"],
+    [{ name: "n" }, "MODEL_NOT_FOUND"],
+    [{ name: "m", version: 1 }, "MODEL_NOT_FOUND"],
+    [{ name: "m", label: "stable" }, "LABEL_NOT_FOUND"],
+  ])("%j is %s", (choice, reason) => {
+    expect(reasonOf(() => new ModelRegistry().find(choice))).toBe(reason);
+  });
+});
+
+describe("health", () => {
+  test("follows the model: unknown, not serving while it loads, serving, then not", async () => {
+    const registry = new ModelRegistry();
+    const health = new Health(registry);
+    const controller = new AbortController();
+    const told: number[] = [];
+    const watched = (async () => {
+      for await (const status of health.watch("m", controller.signal)) told.push(status);
+    })();
+    await registry.load("m", 1, () => load(1));
+    await registry.unload("m", 1);
+    await new Promise(setImmediate);
+    controller.abort();
+    await watched;
+    const [unknown, notServing, serving] = [3, 2, 1];
+    expect(told).toEqual([unknown, notServing, serving, notServing]);
+  });
+
+  test("says that it drains, and lets the watches end", async () => {
+    const registry = new ModelRegistry();
+    await registry.load("m", 1, () => load(1));
+    const health = new Health(registry);
+    expect(health.isReady).toBe(true);
+    const watch = health.watch("", new AbortController().signal);
+    expect(await watch.next()).toEqual({ done: false, value: 1 });
+    health.drain();
+    expect(await watch.next()).toEqual({ done: false, value: 2 });
+    expect(await watch.next()).toEqual({ done: true, value: undefined });
+    expect(health.isReady).toBe(false);
+  });
+});
