@@ -1,6 +1,4 @@
 /** Routes, limits, request id, ServeError to HTTP: the only file that knows HTTP's requests and answers. */
-import { randomUUID } from "node:crypto";
-import type { IncomingMessage } from "node:http";
 import fastifyMultipart from "@fastify/multipart";
 import { ServeError } from "@vitrine/protocol/status";
 import type { Logger } from "@vitrine/runtime/logger";
@@ -21,6 +19,7 @@ import type { ModelLink } from "./model-link.js";
 import { type RequestMetrics, serverTimingOf } from "./observe.js";
 import { openApiDocument } from "./openapi.js";
 import { asServeError, PROBLEM_MEDIA_TYPE, problemOf, retryAfterOf } from "./problem.js";
+import { requestIdOf, traceHeadersOf } from "./request-identity.js";
 import { BARE_POLICY, SECURITY_HEADERS } from "./security-headers.js";
 import { createStageTimes, type StageTimes } from "./stage-times.js";
 import { isWebsite, serveWebsite } from "./website.js";
@@ -123,7 +122,7 @@ function addPredict(app: FastifyInstance, parts: AppParts): void {
       wantsHeatmap: explain === "1",
       topK,
       caller: signalOfCaller(reply),
-      metadata: metadataOf(request),
+      metadata: { "x-request-id": request.id, ...traceHeadersOf(request.raw) },
       times: request.stageTimes,
     });
     const timing = serverTimingOf(request.stageTimes.ms);
@@ -201,9 +200,14 @@ function endRequest(request: FastifyRequest, reply: FastifyReply, ms: number, pa
     stagesMs: stageTimes.ms,
   };
   if (failure?.code === "INTERNAL") parts.logger.error({ ...line, err: failure }, "request");
-  else if (failure !== undefined) parts.logger.info({ ...line, err: failure }, "request");
+  else if (failure !== undefined) parts.logger.info({ ...line, ...wordsOf(failure) }, "request");
   else if (QUIET_ROUTES.has(route)) parts.logger.debug(line, "request");
   else parts.logger.info(line, "request");
+}
+
+/** An error that was foreseen needs no stack. */
+function wordsOf({ message, cause }: ServeError): { detail: string; cause?: string } {
+  return { detail: message, ...(cause instanceof Error ? { cause: cause.message } : {}) };
 }
 
 function callerLeft(): ServeError {
@@ -237,21 +241,6 @@ function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyR
     "METHOD_NOT_ALLOWED",
     `method was ${request.method}, expected ${allowed.join(", ")} on this path`,
   );
-}
-
-/** The caller's own id where it has the form of one, so that it can stand in logs and headers as it is. */
-function requestIdOf(request: IncomingMessage): string {
-  const given = request.headers["x-request-id"];
-  return typeof given === "string" && /^[\w.:+/=-]{1,128}$/.test(given) ? given : randomUUID();
-}
-
-/** W3C Trace Context, version 00. */
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
-
-function metadataOf(request: FastifyRequest): Record<string, string> {
-  const { traceparent } = request.headers;
-  const isTrace = typeof traceparent === "string" && TRACEPARENT.test(traceparent);
-  return { "x-request-id": request.id, ...(isTrace ? { traceparent } : {}) };
 }
 
 /** Aborts when the connection closes before the answer is out. */

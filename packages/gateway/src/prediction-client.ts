@@ -11,7 +11,7 @@ import type { GrpcChannel } from "@vitrine/protocol/grpc/channel";
 import { GET_MODEL_METADATA, PREDICT } from "@vitrine/protocol/services";
 import { ServeError } from "@vitrine/protocol/status";
 import { type DataType, type Tensor, tensorFromProto, tensorToProto } from "@vitrine/protocol/tensor";
-import { abortError } from "./deadline.js";
+import { describeError, predictError } from "./model-tier-errors.js";
 
 const SIGNATURE_FIELD = "signature_def";
 
@@ -68,7 +68,7 @@ export interface PredictionClient {
    *
    * @param inputAlias name of the signature's input.
    * @param outputs    aliases wanted; no other output crosses the wire.
-   * @throws {ServeError} MODEL_UNAVAILABLE, OVERLOADED, DEADLINE_EXCEEDED, CANCELLED; MODEL_CONTRACT_MISMATCH
+   * @throws {ServeError} MODEL_UNAVAILABLE, QUEUE_FULL, WORKER_LOST or DRAINING; OVERLOADED, DEADLINE_EXCEEDED, CANCELLED; MODEL_CONTRACT_MISMATCH
    *   when the model tier refuses what the gateway chose.
    */
   predict(
@@ -191,61 +191,4 @@ function tensorSpec([alias, info]: readonly [string, TensorInfo]): TensorSpec {
   const shape = info.tensorShape;
   const isKnown = shape !== undefined && !shape.unknownRank;
   return { alias, dtype: info.dtype, shape: isKnown ? shape.dim.map((dim) => dim.size) : undefined };
-}
-
-/** Errors of the model tier as the caller sees them. Their texts may hold inner addresses: they stay in `cause`. */
-function describeError(error: unknown, signal: AbortSignal, modelName: string): ServeError {
-  if (signal.aborted) return abortError(signal);
-  const cause = ServeError.from(error);
-  if (cause.code === "NOT_FOUND") {
-    return unavailable(`model tier did not serve a model "${modelName}", expected it to`, cause);
-  }
-  if (cause.code === "UNIMPLEMENTED" || cause.code === "INVALID_ARGUMENT") {
-    return new ServeError(
-      "MODEL_CONTRACT_MISMATCH",
-      "model tier did not understand GetModelMetadata, expected TensorFlow Serving's gRPC",
-      { cause },
-    );
-  }
-  return predictError(error, signal);
-}
-
-/** The blame rule: what the model tier refuses about the gateway's own choices is no fault of the caller. */
-function predictError(error: unknown, signal: AbortSignal): ServeError {
-  if (signal.aborted) return abortError(signal);
-  const cause = ServeError.from(error);
-  switch (cause.code) {
-    case "UNAVAILABLE":
-    case "CANCELLED":
-    case "ABORTED":
-      return unavailable("model tier was not reachable or too busy, expected an answer; try again", cause);
-    case "DEADLINE_EXCEEDED":
-      return new ServeError("DEADLINE_EXCEEDED", "model tier did not answer within the time that was left", {
-        cause,
-      });
-    case "RESOURCE_EXHAUSTED":
-      return new ServeError("OVERLOADED", "model tier had more work than it takes; try again later", {
-        cause,
-        retryAfterSeconds: 1,
-      });
-    case "INVALID_ARGUMENT":
-    case "NOT_FOUND":
-    case "FAILED_PRECONDITION":
-    case "OUT_OF_RANGE":
-    case "UNIMPLEMENTED":
-      return new ServeError(
-        "MODEL_CONTRACT_MISMATCH",
-        "model tier refused the gateway's request, expected it to fit the model",
-        { cause },
-      );
-    default:
-      return new ServeError("INTERNAL", "model tier failed", { cause });
-  }
-}
-
-function unavailable(message: string, cause: ServeError): ServeError {
-  return new ServeError("MODEL_UNAVAILABLE", message, {
-    cause,
-    retryAfterSeconds: cause.retryAfterSeconds ?? 1,
-  });
 }

@@ -1,0 +1,114 @@
+import { contractFromFiles } from "@vitrine/protocol/contract";
+import { describe, expect, it } from "vitest";
+import { type ContractFlags, contractWithFlags } from "./contract-from-flags.js";
+
+const NONE: ContractFlags = {
+  preprocess: undefined,
+  size: undefined,
+  resample: undefined,
+  orientation: undefined,
+  labels: undefined,
+  scoreKind: undefined,
+};
+
+const brought = contractFromFiles(
+  { id2label: { 0: "a", 1: "b" }, vitrine: { score_kind: "probabilities", threshold: 0.5 } },
+  {
+    size: { height: 224, width: 224 },
+    resample: 3,
+    image_mean: [0, 0, 0],
+    image_std: [1, 1, 1],
+    vitrine: { orientation: "exif" },
+  },
+);
+
+describe("a model that brings no contract", () => {
+  const xception = { ...NONE, preprocess: "xception", size: { width: 299, height: 299 }, labels: ["a", "b"] };
+
+  it("gets the one of the flags: Keras' arithmetic, NEAREST, logits, stored orientation", () => {
+    const contract = contractWithFlags(undefined, xception, undefined);
+    expect(contract).toMatchObject({
+      labels: ["a", "b"],
+      scoreKind: "logits",
+      temperature: 1,
+      threshold: undefined,
+      preprocessor: {
+        size: { height: 299, width: 299 },
+        resample: 0,
+        do_resize: true,
+        do_rescale: false,
+        do_normalize: false,
+        vitrine: { preset: "tf", orientation: "ignore", layout: "NHWC" },
+      },
+    });
+    expect(contract.digest).toMatch(/^sha256:[0-9a-f]{64}$/);
+  });
+
+  it.each([
+    ["xception", "tf"],
+    ["inception_v3", "tf"],
+    ["densenet", "torch"],
+    ["resnet50", "caffe"],
+    ["vgg16", "caffe"],
+    ["efficientnet", undefined],
+    ["none", undefined],
+  ])("%s computes %s", (preprocess, preset) => {
+    const contract = contractWithFlags(undefined, { ...xception, preprocess }, undefined);
+    expect(contract.preprocessor.vitrine.preset).toBe(preset);
+  });
+
+  it("takes the size that the signature fixes, unless a flag says another", () => {
+    const open = { ...xception, size: undefined };
+    const fixed = { width: 20, height: 10 };
+    expect(contractWithFlags(undefined, open, fixed).preprocessor.size).toEqual(fixed);
+    expect(contractWithFlags(undefined, xception, fixed).preprocessor.size).toEqual(xception.size);
+  });
+
+  it("and gets too few flags says which are missing", () => {
+    expect(() => contractWithFlags(undefined, { ...NONE, preprocess: "vgg16" }, undefined)).toThrow(
+      /no --size, --labels, expected either these or --contract DIR/,
+    );
+  });
+});
+
+describe("a model that brings a contract", () => {
+  it("is worked by it as it is, without flags", () => {
+    expect(contractWithFlags(brought, NONE, { width: 1, height: 1 })).toBe(brought);
+  });
+
+  it.each<[string, Partial<ContractFlags>, object]>([
+    ["--labels", { labels: ["x", "y"] }, { labels: ["x", "y"], scoreKind: "probabilities", threshold: 0.5 }],
+    ["--score-kind", { scoreKind: "logits" }, { scoreKind: "logits", labels: ["a", "b"], threshold: 0.5 }],
+    [
+      "--resample",
+      { resample: "nearest" },
+      { preprocessor: { resample: 0, size: { height: 224, width: 224 }, vitrine: { orientation: "exif" } } },
+    ],
+    [
+      "--orientation",
+      { orientation: "ignore" },
+      { preprocessor: { resample: 3, vitrine: { orientation: "ignore" } } },
+    ],
+    [
+      "--size",
+      { size: { width: 8, height: 9 } },
+      { preprocessor: { resample: 3, size: { width: 8, height: 9 } } },
+    ],
+  ])("has it changed by %s in that alone", (_flag, flags, expected) => {
+    const contract = contractWithFlags(brought, { ...NONE, ...flags }, undefined);
+    expect(contract).toMatchObject(expected);
+    expect(contract.digest).not.toBe(brought.digest);
+  });
+
+  it("--preprocess replaces all of its arithmetic and keeps its size", () => {
+    const { preprocessor } = contractWithFlags(brought, { ...NONE, preprocess: "vgg16" }, undefined);
+    expect(preprocessor).toMatchObject({
+      size: { height: 224, width: 224 },
+      resample: 0,
+      do_rescale: false,
+      do_normalize: false,
+      vitrine: { preset: "caffe", orientation: "ignore" },
+    });
+    expect(preprocessor.image_mean).toBeUndefined();
+  });
+});

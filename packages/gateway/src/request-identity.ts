@@ -1,0 +1,18 @@
+/** By which name a request is known to the caller, the logs and the model tier. */
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+
+/** The caller's own id where it has the form of one, so that it can stand in logs and headers as it is; else a new one. */
+export function requestIdOf({ headers }: IncomingMessage): string {
+  const given = headers["x-request-id"];
+  return typeof given === "string" && /^[\w.:+/=-]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+/** `traceparent` where it is one. Source: W3C Trace Context, version 00. */
+export function traceHeadersOf({ headers }: IncomingMessage): { traceparent?: string } {
+  const { traceparent } = headers;
+  const isTrace =
+    typeof traceparent === "string" &&
+    /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent);
+  return isTrace ? { traceparent } : {};
+}
