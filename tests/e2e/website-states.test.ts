@@ -1,9 +1,10 @@
-import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { gzipSync } from "node:zlib";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { findBrowser, launchBrowser, NO_BROWSER } from "./browser.js";
+import { findBrowser, launchBrowser } from "./browser.js";
 import type { WatchedPage } from "./website-page.js";
 import { expectAnnounced, expectHeading, expectRoomyLayout, headingOf, openPage } from "./website-page.js";
 import { answerOf, json, type PredictHandler, problemOf, StubGateway } from "./website-stub.js";
@@ -15,10 +16,26 @@ const answered = json(200, answerOf({ pants: 0.97, shorts: 0.02, skirt: 0.004 })
 const busy = json(429, problemOf(429, "OVERLOADED"), { "retry-after": "30" });
 const silent: PredictHandler = () => {};
 
-const browserPath = findBrowser();
-if (browserPath === undefined) {
-  process.stderr.write(`${NO_BROWSER}\n`);
+/** Lends a file of some size whose name is that of a photo. */
+async function writeLarge(bytes: number, use: (file: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(path.join(tmpdir(), "vitrine-"));
+  const file = path.join(folder, "large.jpg");
+  await writeFile(file, Buffer.alloc(bytes));
+  await use(file);
+  await rm(folder, { recursive: true });
 }
+
+const browserPath = findBrowser();
+
+it("the script is smaller than 20 KB when compressed", async () => {
+  const assets = path.join(SITE, "assets");
+  const scripts = (await readdir(assets)).filter((name) => name.endsWith(".js"));
+  const sizes = await Promise.all(
+    scripts.map(async (name) => gzipSync(await readFile(path.join(assets, name))).byteLength),
+  );
+  expect(sizes.length).toBeGreaterThan(0);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(20_000);
+});
 
 describe.skipIf(browserPath === undefined)("the page in states that a test has to arrange", () => {
   const gateway = new StubGateway(SITE);
@@ -99,6 +116,27 @@ describe.skipIf(browserPath === undefined)("the page in states that a test has t
     await expectHeading(page, "pants");
   });
 
+  it("an upload shows how much has been sent", async () => {
+    await open();
+    const network = await page.context().newCDPSession(page);
+    await network.send("Network.enable");
+    await network.send("Network.emulateNetworkConditions", {
+      offline: false,
+      latency: 0,
+      downloadThroughput: -1,
+      uploadThroughput: 1024 * 1024,
+    });
+    await writeLarge(2 * 1024 * 1024, async (large) => {
+      await give(answered, large);
+      await expectHeading(page, "Sending the photo");
+      await page.waitForFunction(() => {
+        const share = document.querySelector("progress")?.value ?? 0;
+        return share > 0 && share < 1;
+      });
+      await expectHeading(page, "pants");
+    });
+  });
+
   it("a connection on which nothing moves is given up", async () => {
     await open();
     await page.clock.install();
@@ -171,14 +209,10 @@ describe.skipIf(browserPath === undefined)("the page in states that a test has t
 
   it("a file over the limit is refused before anything is sent", async () => {
     await open();
-    const large = path.join(await mkdtemp(path.join(tmpdir(), "vitrine-")), "large.jpg");
-    await writeFile(large, "");
-    await truncate(large, 11 * 1024 * 1024);
-    await give(answered, large);
+    await writeLarge(11 * 1024 * 1024, (large) => give(answered, large));
     await expectHeading(page, "This photo is too large");
     await expectAnnounced(page, "It has 11 MB. Photos of up to 10 MB can be read.");
     expect(gateway.requests).toHaveLength(0);
-    await rm(path.dirname(large), { recursive: true });
   });
 
   it("what is typed and is no link is marked at the field, and the focus stays there", async () => {

@@ -15,7 +15,7 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
-export const STUB_INFO: InfoResponse = {
+const STUB_INFO: InfoResponse = {
   model: { name: "clothing-model", version: "1", signature: "serving_default" },
   contract: `sha256:${"0".repeat(64)}`,
   labels: ["dress", "hat", "longsleeve", "outwear", "pants", "shirt", "shoes", "shorts", "skirt", "t-shirt"],

@@ -1,43 +1,59 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
+import { predictResponseSchema } from "@vitrine/gateway/api";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { findBrowser, launchBrowser, NO_BROWSER } from "./browser.js";
+import { findBrowser, launchBrowser } from "./browser.js";
+import { type PictureServer, startPictureServer } from "./picture-server.js";
+import { DRAWING, PHOTOS, startUp } from "./vitrine.js";
 import type { WatchedPage } from "./website-page.js";
 import {
   dropFiles,
   expectAnnounced,
   expectHeading,
   expectRoomyLayout,
+  headingOf,
   openPage,
   tabTo,
 } from "./website-page.js";
-import { StubGateway } from "./website-stub.js";
 
-const SITE = path.join(import.meta.dirname, "../../website/dist");
-/** 480 x 640 as seen, stored as 640 x 480 with EXIF orientation 6. */
-const TROUSERS = path.join(import.meta.dirname, "pictures/trousers.jpg");
-
-const browserPath = findBrowser();
-if (browserPath === undefined) {
-  process.stderr.write(`${NO_BROWSER}\n`);
+/** The first photo of a label in the validation set. */
+async function findPhotoOf(label: string): Promise<string> {
+  const folder = path.join(PHOTOS ?? "", "validation", label);
+  const [first = ""] = (await readdir(folder)).sort();
+  return path.join(folder, first);
 }
 
+const browserPath = findBrowser();
+
 describe.skipIf(browserPath === undefined)("the page and both tiers", () => {
-  const gateway = new StubGateway(SITE);
+  const ends: (() => void)[] = [];
   let browser: Browser;
+  let pictures: PictureServer;
   let url: string;
+  /** What the gateway answers for the drawing; the model was never trained on drawings, so any label may be. */
+  let label: string;
   let watched: WatchedPage;
   let page: Page;
 
   beforeAll(async () => {
-    browser = await launchBrowser(browserPath ?? "");
-    url = await gateway.listen();
+    const atEnd = (end: () => void) => void ends.push(end);
+    pictures = await startPictureServer(DRAWING, atEnd);
+    [browser, { url }] = await Promise.all([
+      launchBrowser(browserPath ?? ""),
+      startUp([`--allow-image-host=${pictures.host}`], {}, atEnd),
+    ]);
+    const body = await readFile(DRAWING);
+    const headers = { "content-type": "image/jpeg" };
+    const response = await fetch(`${url}/predict`, { method: "POST", body, headers });
+    label = predictResponseSchema.parse(await response.json()).top_class;
   });
 
   afterAll(async () => {
     await browser?.close();
-    await gateway.close();
+    for (const end of ends) {
+      end();
+    }
   });
 
   beforeEach(async () => {
@@ -50,25 +66,39 @@ describe.skipIf(browserPath === undefined)("the page and both tiers", () => {
     await page.context().close();
   });
 
-  it("a chosen file is shown upright, with category, certainty and the next two", async () => {
-    await page.getByLabel("Choose a photo").setInputFiles(TROUSERS);
-    await expectHeading(page, "pants");
-    await expectAnnounced(page, "pants. Almost certain, 97%.");
-    expect(await page.locator("#verdict").textContent()).toBe("Almost certain 97%");
-    expect(await page.getByRole("listitem").allTextContents()).toEqual(["shorts 2%", "skirt under 1%"]);
-    const picture = page.getByRole("img", { name: "Your photo: pants" });
-    const shown = await picture.evaluate((img) => ({ width: img.clientWidth, height: img.clientHeight }));
-    expect(shown.height / shown.width).toBeCloseTo(640 / 480, 1);
+  it("a chosen file is shown upright, with its category and the next two", async () => {
+    await page.getByLabel("Choose a photo").setInputFiles(DRAWING);
+    await expectHeading(page, label);
+    await expectAnnounced(page, label);
+    expect(await page.getByRole("listitem").count()).toBeGreaterThanOrEqual(2);
+    await page.getByText(/^clothing-model, version \d+, \d+ ms$/).waitFor();
+    // Stored as 640 x 480 with EXIF orientation 6.
+    const picture = page.getByRole("img", { name: "Your photo" });
+    const shown = await picture.evaluate((img) => img.clientHeight / img.clientWidth);
+    expect(shown).toBeCloseTo(640 / 480, 1);
+  });
+
+  it.skipIf(PHOTOS === undefined)("real photos get their category, within a second", async () => {
+    const durationsMs: number[] = [];
+    for (const wanted of ["pants", "dress", "shoes"]) {
+      const photo = await findPhotoOf(wanted);
+      const startedMs = performance.now();
+      await page.getByLabel("Choose a photo").setInputFiles(photo);
+      await expectHeading(page, new RegExp(`^${wanted}$`));
+      durationsMs.push(performance.now() - startedMs);
+    }
+    // Other work on the machine may slow one of them down, but not all.
+    expect(Math.min(...durationsMs)).toBeLessThan(1000);
   });
 
   it("a photo dropped anywhere is read", async () => {
-    await dropFiles(page, [TROUSERS]);
-    await expectHeading(page, "pants");
+    await dropFiles(page, [DRAWING]);
+    await expectHeading(page, label);
   });
 
   it("of several photos dropped at once the first is read, and the page says so", async () => {
-    await dropFiles(page, [TROUSERS, TROUSERS]);
-    await expectHeading(page, "pants");
+    await dropFiles(page, [DRAWING, DRAWING]);
+    await expectHeading(page, label);
     await page.getByText("First of 2 photos.").waitFor();
   });
 
@@ -81,21 +111,23 @@ describe.skipIf(browserPath === undefined)("the page and both tiers", () => {
       await navigator.clipboard.write([new ClipboardItem({ "image/png": picture ?? "" })]);
     });
     await page.keyboard.press("Control+V");
-    await expectHeading(page, "pants");
+    await page.getByText(/^clothing-model, version/).waitFor();
+    await expectHeading(page, /./);
   });
 
-  it("a link pasted on the page is read; a link pasted into its field waits to be looked at", async () => {
-    await page.evaluate(() => navigator.clipboard.writeText("https://example.com/trousers.jpg"));
-    const link = page.getByLabel("Or a link to a photo");
-    await link.focus();
+  it("a link pasted on the page is read; one pasted into its field waits to be looked at", async () => {
+    await page.evaluate((link) => navigator.clipboard.writeText(link), pictures.url);
+    const field = page.getByLabel("Or a link to a photo");
+    await field.focus();
     await page.keyboard.press("Control+V");
-    expect(await link.inputValue()).toBe("https://example.com/trousers.jpg");
-    await page.getByText("What are you listing?").waitFor();
-    await link.fill("");
-    await link.blur();
+    expect(await field.inputValue()).toBe(pictures.url);
+    expect(await headingOf(page).textContent()).toBe("What are you listing?");
+
+    await field.fill("");
+    await field.blur();
     await page.keyboard.press("Control+V");
-    await expectHeading(page, "pants");
-    await page.getByText("A photo from example.com").waitFor();
+    await expectHeading(page, label);
+    await page.getByText(`A photo from ${pictures.host}`).waitFor();
   });
 
   it("text on the clipboard that is no link is answered in words", async () => {
@@ -104,25 +136,56 @@ describe.skipIf(browserPath === undefined)("the page and both tiers", () => {
     await expectAnnounced(page, "There is no picture and no link on the clipboard.");
   });
 
-  it("everything can be done with the keyboard alone", async () => {
-    await tabTo(page, page.getByLabel("Choose a photo"));
-    const choosing = page.waitForEvent("filechooser");
-    await page.keyboard.press("Enter");
-    await (await choosing).setFiles(TROUSERS);
-    await expectHeading(page, "pants");
-    await tabTo(page, page.getByLabel("Or a link to a photo"));
-    await page.keyboard.type("https://example.com/a.jpg");
-    await page.keyboard.press("Enter");
-    await expectHeading(page, "pants");
+  it("a link that takes its time can be cancelled, and tried again", async () => {
+    const asked = pictures.slowAsked();
+    await page.getByLabel("Or a link to a photo").fill(pictures.slowUrl);
+    await page.getByRole("button", { name: "Read it" }).click();
+    await expectHeading(page, "Reading the photo");
+    await asked;
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await expectHeading(page, "Stopped");
+
+    const askedAgain = pictures.slowAsked();
+    await page.getByRole("button", { name: "Try again" }).click();
+    (await askedAgain)();
+    await expectHeading(page, label);
+  });
+
+  it("a link into the private network is refused in words", async () => {
+    await page.getByLabel("Or a link to a photo").fill("http://127.0.0.1:1/a.jpg");
+    await page.getByRole("button", { name: "Read it" }).click();
+    await expectHeading(page, "This link cannot be opened from here");
   });
 
   it("a file that is no picture is answered in words", async () => {
     const name = "notes.jpg";
-    await page
-      .getByLabel("Choose a photo")
-      .setInputFiles({ name, mimeType: "image/jpeg", buffer: await readFile(path.join(SITE, "index.html")) });
-    await expectHeading(page, "pants");
+    const buffer = Buffer.from("To do: photograph the trousers.");
+    await page.getByLabel("Choose a photo").setInputFiles({ name, mimeType: "image/jpeg", buffer });
+    await expectHeading(page, "This kind of file cannot be read");
     await page.getByText(`${name} cannot be shown here`).waitFor();
+  });
+
+  it("everything can be done with the keyboard alone", async () => {
+    // First, as the browser takes a moment to hand its dialog over to the test.
+    const choosing = page.waitForEvent("filechooser");
+    await tabTo(page, page.getByLabel("Choose a photo"));
+    await page.keyboard.press("Enter");
+    await (await choosing).setFiles(DRAWING);
+    await expectHeading(page, label);
+
+    await tabTo(page, page.getByLabel("Or a link to a photo"));
+    await page.keyboard.type(pictures.url);
+    await page.keyboard.press("Enter");
+    await page.getByText(`A photo from ${pictures.host}`).waitFor();
+    await expectHeading(page, label);
+  });
+
+  it("on a phone 320 px wide the category is seen without scrolling", async () => {
+    await page.setViewportSize({ width: 320, height: 640 });
+    await page.getByLabel("Choose a photo").setInputFiles(DRAWING);
+    await expectHeading(page, label);
     await expectRoomyLayout(page);
+    const box = await headingOf(page).boundingBox();
+    expect((box?.y ?? Number.NaN) + (box?.height ?? 0)).toBeLessThan(640);
   });
 });

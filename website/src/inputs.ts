@@ -38,6 +38,13 @@ export function listenForPhotos(elements: PageElements, given: Given): void {
   listenForDrop(given);
 }
 
+/** Text that is dropped on or pasted into a text field belongs there. */
+function isForTextField(event: Event, transfer: DataTransfer): boolean {
+  const { target } = event;
+  const isText = !transfer.types.includes("Files");
+  return isText && target instanceof HTMLInputElement && target.type !== "file";
+}
+
 /** Takes the files or the first link of a paste or drop; false when there is neither. */
 function take(transfer: DataTransfer, given: Given): boolean {
   const files = [...transfer.files];
@@ -55,9 +62,7 @@ function take(transfer: DataTransfer, given: Given): boolean {
 function listenForPaste(given: Given): void {
   document.addEventListener("paste", (event) => {
     const transfer = event.clipboardData;
-    const isTyping = event.target instanceof HTMLInputElement;
-    // Text pasted into the link field stays there, to be looked at before it is sent.
-    if (transfer === null || (isTyping && transfer.files.length === 0)) {
+    if (transfer === null || isForTextField(event, transfer)) {
       return;
     }
     event.preventDefault();
@@ -69,9 +74,16 @@ function listenForPaste(given: Given): void {
 
 function listenForDrop(given: Given): void {
   const stopDragging = () => document.body.removeAttribute("data-dragging");
+  const droppable = (event: DragEvent) => {
+    const transfer = event.dataTransfer;
+    const kinds = transfer?.types ?? [];
+    const holdsAny = ["Files", "text/uri-list", "text/plain"].some((kind) => kinds.includes(kind));
+    return transfer !== null && holdsAny && !isForTextField(event, transfer) ? transfer : undefined;
+  };
   document.addEventListener("dragover", (event) => {
-    const kinds = event.dataTransfer?.types ?? [];
-    if (kinds.includes("Files") || kinds.includes("text/uri-list") || kinds.includes("text/plain")) {
+    if (droppable(event) === undefined) {
+      stopDragging();
+    } else {
       // Cancelling dragover is what makes an element accept a drop.
       event.preventDefault();
       document.body.dataset.dragging = "";
@@ -84,9 +96,13 @@ function listenForDrop(given: Given): void {
     }
   });
   document.addEventListener("drop", (event) => {
-    event.preventDefault();
     stopDragging();
-    if (event.dataTransfer !== null && !take(event.dataTransfer, given)) {
+    const transfer = droppable(event);
+    if (transfer === undefined) {
+      return;
+    }
+    event.preventDefault();
+    if (!take(transfer, given)) {
       given.onNothing("What you dropped holds no picture and no link.", false);
     }
   });

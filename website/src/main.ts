@@ -59,6 +59,10 @@ async function read(photo: Photo, attempt: number, signal: AbortSignal): Promise
   const outcome = await predict(photo, { signal, stallMs, onSent });
   clearTimeout(slowTimer);
   send({ ...outcome, attempt });
+  if (info === undefined) {
+    // The gateway had no model yet when the page was opened.
+    await showInfo();
+  }
 }
 
 function waitForTheWayToClear(attempt: number, seconds: number | undefined, signal: AbortSignal): void {
@@ -68,6 +72,15 @@ function waitForTheWayToClear(attempt: number, seconds: number | undefined, sign
     signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
   } else if (!navigator.onLine) {
     window.addEventListener("online", clear, { once: true, signal });
+  }
+}
+
+async function showInfo(): Promise<void> {
+  info = await fetchInfo();
+  if (info !== undefined) {
+    elements.limits.textContent = limitsText(info);
+    elements.choose.accept = info.limits.media_types.join(",");
+    show();
   }
 }
 
@@ -108,9 +121,4 @@ elements.retry.addEventListener("click", () => send({ name: "retried" }));
 elements.cancel.addEventListener("click", () => send({ name: "cancelled" }));
 
 show();
-info = await fetchInfo();
-if (info !== undefined) {
-  elements.limits.textContent = limitsText(info);
-  elements.choose.accept = info.limits.media_types.join(",");
-  show();
-}
+await showInfo();
