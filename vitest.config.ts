@@ -7,6 +7,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          sequence: { groupOrder: 0 },
           include: ["packages/*/src/**/*.test.ts", "website/src/**/*.test.ts", "scripts/**/*.test.ts"],
         },
       },
@@ -16,7 +17,9 @@ export default defineConfig({
           include: ["tests/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // Whole tiers run here: one file at a time, and after the unit tests.
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

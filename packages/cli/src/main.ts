@@ -9,8 +9,8 @@ import {
 } from "@vitrine/runtime/lifecycle";
 import { UsageError } from "@vitrine/runtime/settings";
 import type { RunnableCommand } from "./command.js";
+import { CommandFailure } from "./command-failure.js";
 import { listenFailureText } from "./ports.js";
-import { TierLost } from "./supervisor.js";
 import { packageVersion } from "./version.js";
 
 interface CommandEntry {
@@ -72,7 +72,8 @@ export async function run(argv: readonly string[], io: Io = processIo()): Promis
       io.stderr.write(`See vitrine ${name} --help\n`);
       return EXIT_USAGE;
     }
-    const text = error instanceof TierLost ? error.message : (listenFailureText(error) ?? errorText(error));
+    const text =
+      error instanceof CommandFailure ? error.message : (listenFailureText(error) ?? errorText(error));
     io.stderr.write(`vitrine ${name}: ${text}\n`);
     return EXIT_FAILED;
   }

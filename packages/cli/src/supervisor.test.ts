@@ -8,7 +8,6 @@ const HONEST_TIER = `
   process.on("SIGTERM", () => { process.stderr.write("drained\\n"); process.exit(0); });
   process.stderr.write("tier listens on http://127.0.0.1:1\\n");
   process.stdout.write("ready http://127.0.0.1:1\\n");
-  process.stderr.write("pid " + process.pid + "\\n");
   process.stderr.write("told " + process.argv.slice(1).join(" ") + "\\n");
   const alive = setInterval(() => {}, 1000);
 `;
@@ -52,7 +51,7 @@ test("a tier tells where it listens and when it is ready", async () => {
 test("a killed tier comes back where it was, and both are said", async () => {
   const { tier, lines, all } = supervise(HONEST_TIER);
   await tier.ready;
-  const pid = Number((await nextLine(lines, /^pid/)).slice(4));
+  const pid = Number((await nextLine(lines, /is process/)).split(" ").at(-1));
   process.kill(pid, "SIGKILL");
   expect(await nextLine(lines, /killed/)).toBe("tier was killed by SIGKILL; it starts again in 0.001 s");
   expect(await nextLine(lines, /^told http/)).toBe("told http://127.0.0.1:1");
@@ -79,7 +78,7 @@ test("a tier that ends by itself before it was ready is given up at once, with i
   const { tier, all } = supervise(`process.stderr.write("no such model\\n"); process.exitCode = 1;`);
   await expect(tier.ready).rejects.toThrow(TierLost);
   await expect(tier.failed).rejects.toThrow(/ended with exit code 1 before it was ready.*\n +no such model/);
-  expect(all).toEqual(["no such model"]);
+  expect(all.filter((line) => line.includes("starts again"))).toEqual([]);
 });
 
 test("a tier that dies again and again is given up, with ever longer waits between", async () => {

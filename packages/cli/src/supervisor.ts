@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Environment } from "@vitrine/runtime/settings";
+import { CommandFailure } from "./command-failure.js";
 
 export interface SupervisedTierOptions {
   /** For people, such as `model server`. */
@@ -48,7 +49,7 @@ export interface SupervisedTier {
 }
 
 /** A tier died and is not started again. Its message ends with the last lines that it wrote to stderr. */
-export class TierLost extends Error {
+export class TierLost extends CommandFailure {
   override readonly name = "TierLost";
 
   constructor(sentence: string, lastLines: readonly string[]) {
@@ -91,6 +92,8 @@ export function superviseTier(options: SupervisedTierOptions): SupervisedTier {
       detached: process.platform !== "win32",
     });
     child = started;
+    // Without a number the start failed, and the error event says why.
+    if (started.pid !== undefined) say(`${name} is process ${started.pid}`);
     const { stdout, stderr } = started;
     if (stdout === null || stderr === null) throw new Error("a child with pipes has no pipes");
     const lastLines: string[] = [];

@@ -6,6 +6,7 @@ import type { Tier } from "@vitrine/runtime/lifecycle";
 import type { Logger } from "@vitrine/runtime/logger";
 import { createMetrics } from "@vitrine/runtime/metrics";
 import { UsageError } from "@vitrine/runtime/settings";
+import { watchSilentConnections } from "@vitrine/runtime/silent-connections";
 import { createAddressGuard } from "./address-guard.js";
 import { createApp } from "./app.js";
 import { createClassify } from "./classify.js";
@@ -95,6 +96,8 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     version,
   });
 
+  const endSilentConnections = watchSilentConnections(app.server);
+
   async function closeParts(): Promise<void> {
     link.close();
     channel.close();
@@ -118,7 +121,9 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
       isDraining = true;
       // Fastify waits for open requests, whose connections it then closes; those that stay are cut.
       const grace = setTimeout(() => app.server.closeAllConnections(), graceMs);
-      await app.close();
+      const closed = app.close();
+      endSilentConnections();
+      await closed;
       clearTimeout(grace);
       await closeParts();
     },

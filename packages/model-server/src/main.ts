@@ -5,6 +5,7 @@ import type { ServeError } from "@vitrine/protocol/status";
 import type { Tier } from "@vitrine/runtime/lifecycle";
 import type { Logger } from "@vitrine/runtime/logger";
 import type { Metrics } from "@vitrine/runtime/metrics";
+import { watchSilentConnections } from "@vitrine/runtime/silent-connections";
 import type { FastifyInstance } from "fastify";
 import { Batcher } from "./batcher.js";
 import { locateModel, type ServeConfig } from "./config.js";
@@ -107,6 +108,7 @@ export async function startModelServer(
     timeoutMs: config.restApiTimeoutInMs,
   });
 
+  const endSilentConnections = watchSilentConnections(rest.server);
   let ports: { readonly grpcPort: number | undefined; readonly restPort: number | undefined };
   try {
     ports = await listen(config, grpc, rest);
@@ -126,7 +128,9 @@ export async function startModelServer(
     async drain(graceMs) {
       health.drain();
       const grace = setTimeout(() => rest.server.closeAllConnections(), graceMs);
-      await Promise.all([grpc.drain(graceMs), rest.close()]);
+      const closed = Promise.all([grpc.drain(graceMs), rest.close()]);
+      endSilentConnections();
+      await closed;
       clearTimeout(grace);
       await registry.unloadAll();
       metrics.close();

@@ -82,10 +82,12 @@ function spawnWithIo(script: string) {
     const alive = setInterval(() => {}, 1000);
     ${script}
     io.stdout.write("up\\n");`;
-  return spawn(process.execPath, ["--input-type=module", "-e", program], {
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
     cwd: fileURLToPath(new URL("..", import.meta.url)),
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
+  if (child.stdout === null) throw new Error("a child with a pipe has no pipe");
+  return Object.assign(child, { stdout: child.stdout });
 }
 
 test("the first signal asks for a drain, the second ends the process at once", async () => {
@@ -102,5 +104,19 @@ test("a process with an IPC channel drains when its parent is gone", async () =>
   const child = spawnWithIo(`io.signal.addEventListener("abort", () => clearInterval(alive));`);
   await once(child.stdout, "data");
   child.disconnect();
+  expect(await once(child, "exit")).toEqual([0, null]);
+});
+
+test("a process that drains ends at once when its parent is gone", async () => {
+  const child = spawnWithIo(`io.signal.addEventListener("abort", () => io.stdout.write("draining\\n"));`);
+  await once(child.stdout, "data");
+  child.kill("SIGTERM");
+  await once(child.stdout, "data");
+  child.disconnect();
+  expect(await once(child, "exit")).toEqual([1, null]);
+});
+
+test("an IPC channel does not keep a process alive that has nothing left to do", async () => {
+  const child = spawnWithIo("clearInterval(alive);");
   expect(await once(child, "exit")).toEqual([0, null]);
 });

@@ -44,19 +44,21 @@ export interface Tier {
 
 /**
  * Takes streams, environment and signals of this process. The first SIGINT or SIGTERM aborts `signal`, the
- * second ends the process at once with 1. A process that was started with an IPC channel also ends when its
- * parent is gone, so that children never outlive a parent that was killed.
+ * second ends the process at once with 1. Where the process was started with an IPC channel, the end of its
+ * parent counts as a signal, so that children do not outlive a parent that was killed.
  */
 export function processIo(): Io {
   const controller = new AbortController();
-  const onSignal = (name: NodeJS.Signals): void => {
+  const end = (reason: string): void => {
     if (controller.signal.aborted) process.exit(EXIT_FAILED);
-    controller.abort(new Error(`received ${name}`));
+    controller.abort(new Error(reason));
   };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", () => end("received SIGINT"));
+  process.on("SIGTERM", () => end("received SIGTERM"));
   if (process.channel !== undefined) {
-    process.once("disconnect", () => controller.abort(new Error("the parent process is gone")));
+    process.once("disconnect", () => end("the parent process is gone"));
+    // A listener alone would keep a process alive that has nothing left to do.
+    process.channel.unref();
   }
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {

@@ -4,6 +4,7 @@ import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { problemSchema } from "@vitrine/gateway/api";
 import { z } from "zod";
+import { CommandFailure } from "../command-failure.js";
 import type { Answer, Failure } from "./row.js";
 import type { Source } from "./sources.js";
 
@@ -41,7 +42,7 @@ export interface GatewayClient {
   /**
    * What the gateway says of itself; waits for one that is there and not yet ready.
    *
-   * @throws {Error} that says what is there instead of a gateway.
+   * @throws {CommandFailure} that says what is there instead of a gateway.
    */
   info(): Promise<GatewayInfo>;
   /**
@@ -103,11 +104,13 @@ export function createGatewayClient(gatewayUrl: string, signal: AbortSignal): Ga
         if (answer.status === 503) answer = await attemptPatiently("/info", {});
       } catch (cause) {
         if (signal.aborted) throw cause;
-        throw new Error(`${base} did not answer, expected a gateway there: ${reasonOf(cause)}`, { cause });
+        throw new CommandFailure(`${base} did not answer, expected a gateway there: ${reasonOf(cause)}`, {
+          cause,
+        });
       }
       const info = infoSchema.safeParse(parseJson(answer.text));
       if (!info.success)
-        throw new Error(`${base} answered /info with ${answer.status}, expected a gateway there`);
+        throw new CommandFailure(`${base} answered /info with ${answer.status}, expected a gateway there`);
       return info.data;
     },
 

@@ -1,10 +1,11 @@
 /** `vitrine up`: both tiers on this machine. */
 import path from "node:path";
-import { EXIT_DONE, EXIT_FAILED, type Io } from "@vitrine/runtime/lifecycle";
+import { EXIT_DONE, type Io } from "@vitrine/runtime/lifecycle";
 import { logLevelSetting } from "@vitrine/runtime/logger";
 import { type Config, setting } from "@vitrine/runtime/settings";
 import { z } from "zod";
 import { defineCommand } from "../command.js";
+import { CommandFailure } from "../command-failure.js";
 import { orAborted } from "../or-aborted.js";
 import { busyPorts, portSchema } from "../ports.js";
 import { checkBasePath, SHIPPED_MODEL } from "../shipped.js";
@@ -67,8 +68,7 @@ async function bringUp(config: Config<typeof upSettings>, basePath: string, io: 
     { port: config.restPort, host, listener: "the model server's REST", flag: "--rest-port" },
   ]);
   if (busy.length > 0) {
-    for (const sentence of busy) io.stderr.write(`vitrine up: ${sentence}\n`);
-    return EXIT_FAILED;
+    throw new CommandFailure(busy.join("\nvitrine up: "));
   }
 
   const tiers = startTiers({
