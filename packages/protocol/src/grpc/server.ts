@@ -125,8 +125,9 @@ export class GrpcServer {
   }
 
   /**
-   * Stops in order: no new connections; each peer is told (GOAWAY) which of its calls are the last, so that it
-   * makes those on their way elsewhere; when the open calls have ended, or after `graceMs`, the connections close.
+   * Stops in order: no new connections; each client is told (GOAWAY) which of its calls are the last; when those have
+   * ended, or after `graceMs`, the connections close. Calls on their way are refused as never seen: our channel and
+   * grpc-js make them again by themselves, gRPC C++ and Python report UNAVAILABLE (docs/decisions/grpc.md).
    */
   async drain(graceMs: number): Promise<void> {
     this.#server.close();
@@ -183,6 +184,7 @@ export class GrpcServer {
 function onIdle(session: ServerHttp2Session): void {
   if (session.destroyed) return;
   session.close();
+  if (session.destroyed) return;
   const lost = setTimeout(() => session.destroy(), PING_TIMEOUT_MS);
   session.once("close", () => clearTimeout(lost));
   session.ping(() => clearTimeout(lost));
