@@ -176,6 +176,10 @@ function parseUrl(text: string, base: URL | undefined): URL {
 }
 
 function checkPublic(url: URL): void {
+  const host = withoutFinalDot(url.hostname);
+  const literal = host.startsWith("[") ? host.slice(1, -1) : host;
+  const passes = ipaddr.isValid(literal) ? isPublicAddress(literal) : isOuterName(host);
+  if (!passes) throw notPublic();
   const port = portOf(url);
   if (!PICTURE_PORTS.has(port)) {
     throw new ServeError(
@@ -183,10 +187,6 @@ function checkPublic(url: URL): void {
       `url had the port ${port}, expected one of ${[...PICTURE_PORTS].join(", ")}`,
     );
   }
-  const host = withoutFinalDot(url.hostname);
-  const literal = host.startsWith("[") ? host.slice(1, -1) : host;
-  const passes = ipaddr.isValid(literal) ? isPublicAddress(literal) : isOuterName(host);
-  if (!passes) throw notPublic();
 }
 
 /** A name with a dot whose last labels are not reserved for inner use; a name without a dot is a search-list name. */

@@ -58,11 +58,11 @@ export function createClassify(parts: ClassifyParts): Classify {
         checkWishes(request, submission, current);
         const { metadata, times } = request;
         const context = { ...deadline, metadata };
-        const started = performance.now();
-        const pictures = await readPictures(submission, permit, context.signal, times);
-        const outputs = (model: FittedModel) => outputsFor(model, request.wantsHeatmap);
-        const predicted = await predictPictures({ pictures, outputs, context, times }, current, parts);
-        times.add("total", performance.now() - started);
+        const predicted = await times.time("total", async () => {
+          const pictures = await readPictures(submission, permit, context.signal, times);
+          const outputs = (model: FittedModel) => outputsFor(model, request.wantsHeatmap);
+          return await predictPictures({ pictures, outputs, context, times }, current, parts);
+        });
         return answerOf(predicted, request, submission.isItem);
       } finally {
         deadline.clear();

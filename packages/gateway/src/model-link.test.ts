@@ -98,19 +98,31 @@ it("shares one question among all who ask at a time", async () => {
   expect(questions).toHaveLength(1);
 });
 
-it("keeps working with what it knows when the tier is away, and asks until it is back", async () => {
+it("asks at once when a request found the tier away, and refuses work from the first failure until it is back", async () => {
   questions[0]!.answer(description("1"));
   await link.ready;
   link.lost();
-  await vi.advanceTimersByTimeAsync(100);
+  expect(questions).toHaveLength(2);
+  expect(link.current().description.version).toBe("1");
   questions[1]!.fail(away());
   await settle();
-  expect(link.current().description.version).toBe("1");
-  await vi.advanceTimersByTimeAsync(200);
+  expect(() => link.current()).toThrow(expect.objectContaining({ reason: "MODEL_UNAVAILABLE" }));
+  link.lost();
+  expect(questions).toHaveLength(2);
+  await vi.advanceTimersByTimeAsync(100);
   questions[2]!.answer(description("2"));
   await settle();
   expect(link.current().description.version).toBe("2");
   expect(vi.getTimerCount()).toBe(0);
+});
+
+it("keeps working while the tier is too busy to answer what it is", async () => {
+  questions[0]!.answer(description("1"));
+  await link.ready;
+  const asked = link.refresh();
+  questions[1]!.fail(new ServeError("DEADLINE_EXCEEDED", "too late"));
+  await expect(asked).rejects.toMatchObject({ reason: "MODEL_UNAVAILABLE" });
+  expect(link.current().description.version).toBe("1");
 });
 
 it("stops working with a model that does not fit any more", async () => {

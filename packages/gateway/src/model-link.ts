@@ -18,16 +18,17 @@ export interface ModelLinkOptions {
 
 export interface ModelLink {
   /**
-   * The model as last seen.
+   * The model as last seen. Throws while the last question found the tier away, so that nothing is fetched and
+   * decoded in vain; a question that merely took too long does not count, the tier may be busy.
    *
-   * @throws {ServeError} MODEL_UNAVAILABLE while none was seen yet; MODEL_CONTRACT_MISMATCH when it does not fit.
+   * @throws {ServeError} MODEL_UNAVAILABLE, or MODEL_CONTRACT_MISMATCH when the model does not fit its contract.
    */
   current(): FittedModel;
   /** One version, from memory or by asking; it is the current one from here on. @throws {ServeError} as `current`. */
   ofVersion(version: string, context: CallContext): Promise<FittedModel>;
   /** Asks the model tier; calls at the same time share one question. @throws {ServeError} as `current`. */
   refresh(): Promise<FittedModel>;
-  /** A request found the model tier away: ask until it is back. */
+  /** A request found the model tier away: ask at once, then until it is back. */
   lost(): void;
   /** Resolves when the model was seen and fits, for the first time. */
   readonly ready: Promise<void>;
@@ -51,6 +52,7 @@ export function createModelLink(options: ModelLinkOptions): ModelLink {
   let question: Promise<FittedModel> | undefined;
   let pauseMs = options.retryMs.first;
   let timer: NodeJS.Timeout | undefined;
+  let isAway = false;
   let isClosed = false;
   let announceReady = (): void => {};
   const ready = new Promise<void>((resolve) => {
@@ -67,6 +69,7 @@ export function createModelLink(options: ModelLinkOptions): ModelLink {
     const [oldest] = versions.keys();
     if (versions.size > VERSIONS_REMEMBERED && oldest !== undefined) versions.delete(oldest);
     known = model;
+    isAway = false;
     announceReady();
     return model;
   }
@@ -91,8 +94,8 @@ export function createModelLink(options: ModelLinkOptions): ModelLink {
   function noteProblem(error: ServeError): ServeError {
     if (error.message !== problem?.message) logger.warn({ err: error }, "model tier cannot be used");
     problem = error;
-    // A model that does not fit must not be worked with; one that is merely away may be back by the next request.
     if (error.reason === "MODEL_CONTRACT_MISMATCH") known = undefined;
+    isAway = !isTimeout(error);
     askLater();
     return error;
   }
@@ -102,8 +105,7 @@ export function createModelLink(options: ModelLinkOptions): ModelLink {
     timer = setTimeout(
       () => {
         timer = undefined;
-        // A failure is kept in `problem`, logged there, and asks again.
-        refresh().catch(() => undefined);
+        refreshUnheard();
       },
       pauseMs * (0.8 + 0.4 * Math.random()),
     );
@@ -116,13 +118,18 @@ export function createModelLink(options: ModelLinkOptions): ModelLink {
     return question;
   }
 
-  refresh().catch(() => undefined);
+  /** A failure is noted, logged and asked about again in noteProblem; nobody else waits for it. */
+  function refreshUnheard(): void {
+    refresh().catch(() => undefined);
+  }
+
+  refreshUnheard();
 
   return {
     ready,
     refresh,
     current() {
-      if (known !== undefined) return known;
+      if (known !== undefined && !isAway) return known;
       const { reason, message } = problem ?? NOT_ASKED;
       throw new ServeError(reason, message, { cause: problem, retryAfterSeconds: 1 });
     },
@@ -130,13 +137,19 @@ export function createModelLink(options: ModelLinkOptions): ModelLink {
       const seen = versions.get(version);
       return remember(seen ?? options.fit(await options.client.describe(context, version)));
     },
-    lost: askLater,
+    lost() {
+      if (timer === undefined) refreshUnheard();
+    },
     close() {
       isClosed = true;
       clearTimeout(timer);
       timer = undefined;
     },
   };
+}
+
+function isTimeout(error: ServeError): boolean {
+  return error.cause instanceof ServeError && error.cause.reason === "DEADLINE_EXCEEDED";
 }
 
 /** The question's own time limit is not the caller's: to a request it means that the tier is away. */
