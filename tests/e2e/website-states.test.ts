@@ -233,6 +233,18 @@ describe.skipIf(browserPath === undefined)("the page in states that a test has t
     expect(await headingOf(page).locator("img").count()).toBe(0);
   });
 
+  it("at 400 % zoom the answer is scrolled into view", async () => {
+    await open({ viewport: { width: 320, height: 256 } });
+    await give(answered);
+    await expectHeading(page, "pants");
+    // The picture takes its room when it is decoded, before or after the answer.
+    await page.waitForFunction(() => {
+      const verdict = document.querySelector("#verdict")?.getBoundingClientRect();
+      const picture = document.querySelector("img");
+      return picture?.complete && verdict && verdict.top > 0 && verdict.bottom <= window.innerHeight;
+    });
+  });
+
   describe.each([320, 768, 1440])("at %i px", (width) => {
     it.each(["light", "dark"] as const)(
       "%s: every state fits, and its targets are large enough",

@@ -43,12 +43,18 @@ function send(event: PageEvent): void {
     return;
   }
   // The controls of the state before are gone or changed; the heading says what is there instead.
-  elements.heading.focus();
+  elements.heading.focus({ preventScroll: true });
+  showHeading();
   if (state.name === "reading") {
     void read(state.photo, state.attempt, running.signal);
   } else if (state.name === "failed") {
     waitForTheWayToClear(state.attempt, state.fault.retryAfterSeconds, running.signal);
   }
+}
+
+/** Apart from focus(), which does not scroll to what already has the focus. */
+function showHeading(): void {
+  elements.heading.scrollIntoView({ block: "nearest" });
 }
 
 async function read(photo: Photo, attempt: number, signal: AbortSignal): Promise<void> {
@@ -116,6 +122,12 @@ listenForPhotos(elements, {
     send({ name: "given", photo: { kind: "link", url } });
   },
   onNothing: complain,
+});
+elements.picture.addEventListener("load", () => {
+  // The picture has taken its room, maybe after the answer came, and pushed the heading down.
+  if (document.activeElement === elements.heading) {
+    showHeading();
+  }
 });
 elements.retry.addEventListener("click", () => send({ name: "retried" }));
 elements.cancel.addEventListener("click", () => send({ name: "cancelled" }));
