@@ -13,7 +13,7 @@ import { type InfoLimits, infoOf } from "./info.js";
 import type { ModelLink } from "./model-link.js";
 import { type RequestMetrics, serverTimingOf } from "./observe.js";
 import { openApiDocument } from "./openapi.js";
-import { asServeError, PROBLEM_MEDIA_TYPE, problemOf, retryAfterOf } from "./problem.js";
+import { answerToBrokenHttp, asServeError, PROBLEM_MEDIA_TYPE, problemOf, retryAfterOf } from "./problem.js";
 import { requestIdOf, traceHeadersOf } from "./request-identity.js";
 import { BARE_POLICY, SECURITY_HEADERS } from "./security-headers.js";
 import { createStageTimes, type StageTimes } from "./stage-times.js";
@@ -63,6 +63,10 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     // While closing, answer what still arrives on open connections instead of refusing it.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
+    clientErrorHandler: (error, socket) => {
+      if (socket.writable) socket.write(answerToBrokenHttp(error));
+      socket.destroy();
+    },
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
   });
   app.decorateRequest("stageTimes");

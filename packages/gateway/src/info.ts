@@ -1,6 +1,7 @@
 /** What the page asks first: the model, the limits, and how a picture will be treated. */
 import type { InfoResponse } from "./api.js";
 import type { FittedModel } from "./model-fit.js";
+import type { PictureFormat } from "./pixels/picture-header.js";
 
 export interface InfoLimits {
   readonly maxImageBytes: number;
@@ -9,8 +10,12 @@ export interface InfoLimits {
   readonly timeoutMs: number;
 }
 
-/** Kinds of picture that pixels/decode.ts takes. */
-const MEDIA_TYPES = ["image/jpeg", "image/png", "image/webp", "image/gif"];
+const MEDIA_TYPES: Readonly<Record<PictureFormat, string>> = {
+  jpeg: "image/jpeg",
+  png: "image/png",
+  webp: "image/webp",
+  gif: "image/gif",
+};
 
 /** A picture this many times as large as the model's input keeps its answer when an averaging filter made it. */
 const SHRINK_MARGIN = 3;
@@ -34,7 +39,7 @@ export function infoOf(model: FittedModel, limits: InfoLimits): InfoResponse {
       max_image_pixels: limits.maxImagePixels,
       max_images: limits.maxImages,
       timeout_ms: limits.timeoutMs,
-      media_types: MEDIA_TYPES,
+      media_types: Object.values(MEDIA_TYPES),
     },
     picture: {
       width: size?.width ?? null,

@@ -382,6 +382,47 @@ describe("limits", () => {
   });
 });
 
+describe("callers who misbehave", () => {
+  it.each([
+    ["in the middle of a picture", "content-type: image/jpeg\r\ncontent-length: 5000\r\n\r\nabc"],
+    [
+      "in the middle of a form",
+      'content-type: multipart/form-data; boundary=b\r\ncontent-length: 5000\r\n\r\n--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nabc',
+    ],
+    ["in the middle of JSON", 'content-type: application/json\r\ncontent-length: 5000\r\n\r\n{"url'],
+  ])("one who leaves %s gives everything back", async (_when, rest) => {
+    const setup = await start(model());
+    const metric = async (name: string) => {
+      const text = await (await fetch(setup.url("/metrics"))).text();
+      return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1]);
+    };
+    const socket = connect(Number(new URL(setup.gateway.url).port), "127.0.0.1");
+    socket.write(`POST /predict HTTP/1.1\r\nhost: x\r\n${rest}`);
+    while ((await metric("vitrine_gateway_predictions_in_flight")) === 0);
+    socket.resetAndDestroy();
+    while ((await metric("vitrine_gateway_predictions_in_flight")) > 0);
+    expect(await metric("vitrine_gateway_held_bytes")).toBe(0);
+    expect(await metric("vitrine_gateway_requests_in_flight")).toBe(1);
+    expect(setup.log.find(({ route }) => route === "/predict")).toMatchObject({
+      status: 499,
+      reason: "CANCELLED",
+    });
+    expect((await predict(setup)).response.status).toBe(200);
+  });
+
+  it.each([
+    ["what is no HTTP", "hello\r\n\r\n"],
+    ["a head without end", `GET / HTTP/1.1\r\nx: ${"x".repeat(20_000)}\r\n\r\n`],
+  ])("%s is answered with a problem, too", async (_what, bytes) => {
+    const setup = await start(model());
+    const socket = connect(Number(new URL(setup.gateway.url).port), "127.0.0.1").setEncoding("utf8");
+    socket.write(bytes);
+    const [answer] = await once(socket, "data");
+    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect(problemSchema.parse(JSON.parse(answer.slice(answer.indexOf("{")))).reason).toBe("BODY_INVALID");
+  });
+});
+
 describe("the end", () => {
   it("finishes the requests under way, says 503 on /readyz meanwhile, and closes the port", async () => {
     const arrived = gate();

@@ -84,7 +84,7 @@ export function createModelLink(options: ModelLinkOptions): ModelLink {
       timer = undefined;
       return model;
     } catch (error) {
-      throw noteProblem(asUnavailable(ServeError.from(error)));
+      throw noteProblem(asLinkError(ServeError.from(error)));
     } finally {
       deadline.clear();
       question = undefined;
@@ -152,11 +152,23 @@ function isTimeout(error: ServeError): boolean {
   return error.cause instanceof ServeError && error.cause.reason === "DEADLINE_EXCEEDED";
 }
 
-/** The question's own time limit is not the caller's: to a request it means that the tier is away. */
-function asUnavailable(error: ServeError): ServeError {
-  if (error.reason !== "DEADLINE_EXCEEDED") return error;
-  return new ServeError("MODEL_UNAVAILABLE", "model tier did not answer in time, expected it to; try again", {
-    cause: error,
-    retryAfterSeconds: 1,
-  });
+/**
+ * What an error of describing or fitting means to a request. The question's own time limit is not the caller's;
+ * a contract that is not valid is no fault of the caller's, either.
+ */
+function asLinkError(error: ServeError): ServeError {
+  if (error.reason === "DEADLINE_EXCEEDED") {
+    return new ServeError(
+      "MODEL_UNAVAILABLE",
+      "model tier did not answer in time, expected it to; try again",
+      {
+        cause: error,
+        retryAfterSeconds: 1,
+      },
+    );
+  }
+  if (error.code === "INVALID_ARGUMENT") {
+    return new ServeError("MODEL_CONTRACT_MISMATCH", error.message, { cause: error });
+  }
+  return error;
 }

@@ -1,4 +1,5 @@
 /** A ServeError as the caller sees it: problem JSON (RFC 9457) and its headers. */
+import { randomUUID } from "node:crypto";
 import { STATUS_CODES } from "node:http";
 import { httpStatusOf, ServeError } from "@vitrine/protocol/status";
 import type { Problem } from "./api.js";
@@ -40,4 +41,23 @@ export function asServeError(error: unknown): ServeError {
   if (status === 415) return new ServeError("BODY_UNSUPPORTED", message, { cause: error });
   if (status >= 400 && status < 500) return new ServeError("BODY_INVALID", message, { cause: error });
   return ServeError.from(error);
+}
+
+/** The whole answer to bytes that never became a request: there is no route and no reply to write it with. */
+export function answerToBrokenHttp(error: NodeJS.ErrnoException): string {
+  const what =
+    error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+      ? "request took too long to arrive, expected it sooner"
+      : "request could not be read, expected HTTP/1.1 with a head of at most 16 KiB";
+  const problem = problemOf(new ServeError("BODY_INVALID", what, { cause: error }), randomUUID());
+  const body = JSON.stringify(problem);
+  return [
+    `HTTP/1.1 ${problem.status} ${problem.title}`,
+    `content-type: ${PROBLEM_MEDIA_TYPE}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${problem.requestId}`,
+    "connection: close",
+    "",
+    body,
+  ].join("\r\n");
 }
