@@ -1,5 +1,6 @@
 /** Both tiers as child processes on this machine. */
 import path from "node:path";
+import { MODEL_SERVER_NODE_FLAGS } from "@vitrine/model-server/node-flags";
 import { logLineAsText } from "@vitrine/runtime/log-text";
 import type { LogLevel } from "@vitrine/runtime/logger";
 import type { Environment } from "@vitrine/runtime/settings";
@@ -65,6 +66,7 @@ function superviseModelServer(options: TiersOptions): SupervisedTier {
     ...speaker("model server", options),
     commandLine: ([grpc, rest]) => [
       process.execPath,
+      ...MODEL_SERVER_NODE_FLAGS,
       VITRINE_PROGRAM,
       "serve",
       `--model-base-path=${path.resolve(options.modelBasePath)}`,
