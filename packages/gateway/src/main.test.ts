@@ -229,6 +229,13 @@ describe("a model that does not fit", () => {
   });
 });
 
+it("a model without the maps that its contract names classifies, and only cannot explain", async () => {
+  const setup = await start(model({ outputs: { logits: { dtype: DataType.DT_FLOAT, shape: [-1, 3] } } }));
+  expect((await predict(setup)).response.status).toBe(200);
+  const { response, body } = await predict(setup, "?explain=1");
+  expect([response.status, problemSchema.parse(body).reason]).toEqual([501, "METHOD_UNIMPLEMENTED"]);
+});
+
 describe("a model server that knows no contract", () => {
   it("is worked by flags, as TensorFlow Serving is", async () => {
     const setup = await start(

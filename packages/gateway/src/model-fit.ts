@@ -103,22 +103,18 @@ function scoresOutputOf({ outputs }: ModelDescription, contract: ModelContract):
   return scores;
 }
 
+/** A model exported without the maps that its contract names still classifies: it only cannot explain. */
 function activationMapOutputOf({ outputs }: ModelDescription, contract: ModelContract): string | undefined {
-  const alias = contract.activationMapOutput;
-  if (alias === undefined) return undefined;
-  const output = outputs.find((candidate) => candidate.alias === alias);
-  const maps = output?.shape?.[1];
-  if (
-    output === undefined ||
-    output.dtype !== DataType.DT_FLOAT ||
-    (maps !== -1 && maps !== contract.labels.length)
-  ) {
+  const output = outputs.find(({ alias }) => alias === contract.activationMapOutput);
+  if (output === undefined) return undefined;
+  const maps = output.shape?.[1];
+  if (output.dtype !== DataType.DT_FLOAT || (maps !== -1 && maps !== contract.labels.length)) {
     throw mismatch(
-      `activation_map_output was "${alias}"`,
-      `a float output of shape [N, ${contract.labels.length}, h, w]`,
+      `activation_map_output "${output.alias}" was ${dtypeName(output.dtype)} [${output.shape?.join(", ")}]`,
+      `float [N, ${contract.labels.length}, h, w]`,
     );
   }
-  return alias;
+  return output.alias;
 }
 
 function mismatch(was: string, expected: string): ServeError {
