@@ -2,6 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { ServeError } from "@vitrine/protocol/status";
 import sharp from "sharp";
+import { createBaselineDecoder } from "./pixels/jpeg-baseline.js";
 import { preparePicture } from "./pixels/prepare.js";
 import { resize } from "./pixels/resize.js";
 import { createSimdResize } from "./pixels/resize-simd.js";
@@ -16,7 +17,7 @@ const { maxPixels, abandoned }: WorkerOptions = workerData;
 sharp.concurrency(1);
 sharp.cache(false);
 
-const options = { maxPixels, resize: createSimdResize() ?? resize };
+const options = { maxPixels, resize: createSimdResize() ?? resize, decodeBaseline: createBaselineDecoder() };
 
 port.on("message", (job: WorkerJob) => {
   void answer(job);
@@ -30,8 +31,7 @@ async function answer({ id, bytes, plan }: WorkerJob): Promise<void> {
   try {
     const prepared = await preparePicture(bytes, plan, { ...options, checkpoint });
     const { tensor } = prepared;
-    // What sharp allocated, the pixels of a picture that was not resized, cannot be moved to another thread.
-    const data = Buffer.isBuffer(tensor.data) ? new Uint8Array(tensor.data) : tensor.data;
+    const data = isMovable(tensor.data) ? tensor.data : new Uint8Array(tensor.data);
     const moved = data.buffer instanceof ArrayBuffer ? [data.buffer] : [];
     post({ kind: "done", id, prepared: { ...prepared, tensor: { ...tensor, data } } }, moved);
   } catch (error) {
@@ -44,6 +44,11 @@ async function answer({ id, bytes, plan }: WorkerJob): Promise<void> {
         stack: error instanceof Error ? (error.stack ?? error.message) : String(error),
       });
   }
+}
+
+/** Pixels that no step had to copy still lie in memory of sharp's or of the decoder's, which cannot be given away. */
+function isMovable(data: Uint8Array | Float32Array): boolean {
+  return !Buffer.isBuffer(data) && data.byteLength === data.buffer.byteLength;
 }
 
 function post(reply: WorkerReply, moved: ArrayBuffer[] = []): void {

@@ -9,7 +9,8 @@ import type { PreprocessPlan } from "./preprocess-plan.js";
 const REAL_WORKER = new URL("../dist/preprocess-worker.js", import.meta.url);
 const PARKING_WORKER = new URL("./testing/parking-preprocess-worker.js", import.meta.url);
 const STILLBORN_WORKER = new URL("./testing/stillborn-worker.js", import.meta.url);
-const forever = new AbortController().signal;
+/** A signal of its own for each caller that never leaves. */
+const forever = () => new AbortController().signal;
 const photo = readPicture("jpeg-420.jpg");
 const plans = readPlans();
 const { pictures } = readGolden("pictures.json");
@@ -61,7 +62,7 @@ const ending = (how: "exit" | "throw") =>
 describe("a preprocessor with its real workers", () => {
   it("gives the tensor, size and format, and leaves the caller its bytes", async () => {
     const before = sha256(photo);
-    const prepared = await create().preprocess(photo, plans.get("keras-tf-299-nearest")!, forever);
+    const prepared = await create().preprocess(photo, plans.get("keras-tf-299-nearest")!, forever());
 
     expect(prepared).toMatchObject({
       width: 97,
@@ -82,7 +83,7 @@ describe("a preprocessor with its real workers", () => {
 
     const hashes = await Promise.all(
       names.map(async (name) =>
-        sha256((await preprocessor.preprocess(readPicture(name), plans.get(plan)!, forever)).tensor.data),
+        sha256((await preprocessor.preprocess(readPicture(name), plans.get(plan)!, forever())).tensor.data),
       ),
     );
 
@@ -91,7 +92,7 @@ describe("a preprocessor with its real workers", () => {
 
   it("hands out a picture that no step had to copy", async () => {
     const plan: PreprocessPlan = { ...plans.get("uint8-squash-256-bilinear")!, resize: undefined };
-    const { tensor } = await create().preprocess(photo, plan, forever);
+    const { tensor } = await create().preprocess(photo, plan, forever());
 
     expect(tensor.shape).toEqual([1, 63, 97, 3]);
     expect(sha256(tensor.data)).toBe(pictures["jpeg-420.jpg"]!.rgb);
@@ -102,11 +103,11 @@ describe("a preprocessor with its real workers", () => {
     const plan = plans.get("uint8-squash-256-bilinear")!;
     const cut = readPicture("broken-jpeg-cut-in-half.jpg");
 
-    await expect(preprocessor.preprocess(cut, plan, forever)).rejects.toMatchObject({
+    await expect(preprocessor.preprocess(cut, plan, forever())).rejects.toMatchObject({
       name: "ServeError",
       reason: "IMAGE_UNDECODABLE",
     });
-    await expect(preprocessor.preprocess(photo, plan, forever)).resolves.toHaveProperty("width", 97);
+    await expect(preprocessor.preprocess(photo, plan, forever())).resolves.toHaveProperty("width", 97);
   });
 });
 
@@ -114,16 +115,16 @@ describe("a preprocessor", () => {
   it("refuses what it cannot take at once, while its workers are busy", async () => {
     const lot = parkingLot();
     const preprocessor = create({ workers: 1, workerUrl: PARKING_WORKER });
-    const parked = preprocessor.preprocess(photo, lot.plan, forever);
+    const parked = preprocessor.preprocess(photo, lot.plan, forever());
     await lot.untilBegun(1);
 
     await expect(
-      preprocessor.preprocess(readPicture("bomb-900-megapixels.png"), lot.plan, forever),
+      preprocessor.preprocess(readPicture("bomb-900-megapixels.png"), lot.plan, forever()),
     ).rejects.toMatchObject({
       reason: "IMAGE_TOO_MANY_PIXELS",
     });
     await expect(
-      preprocessor.preprocess(readPicture("refused.pdf"), lot.plan, forever),
+      preprocessor.preprocess(readPicture("refused.pdf"), lot.plan, forever()),
     ).rejects.toMatchObject({
       reason: "IMAGE_TYPE_UNSUPPORTED",
     });
@@ -136,9 +137,9 @@ describe("a preprocessor", () => {
     const lot = parkingLot();
     const preprocessor = create({ workers: 1, workerUrl: PARKING_WORKER });
     const leaving = new AbortController();
-    const first = preprocessor.preprocess(photo, lot.plan, forever);
+    const first = preprocessor.preprocess(photo, lot.plan, forever());
     const second = preprocessor.preprocess(readPicture("jpeg-7x5.jpg"), lot.plan, leaving.signal);
-    const third = preprocessor.preprocess(readPicture("jpeg-gray.jpg"), lot.plan, forever);
+    const third = preprocessor.preprocess(readPicture("jpeg-gray.jpg"), lot.plan, forever());
     await lot.untilBegun(1);
 
     leaving.abort(new ServeError("DEADLINE_EXCEEDED", "time was up"));
@@ -161,7 +162,7 @@ describe("a preprocessor", () => {
     leaving.abort(new ServeError("CANCELLED", "caller left"));
     await expect(left).rejects.toMatchObject({ reason: "CANCELLED" });
     lot.letGo();
-    const next = await preprocessor.preprocess(photo, lot.plan, forever);
+    const next = await preprocessor.preprocess(photo, lot.plan, forever());
 
     expect([...next.tensor.data]).toEqual([photo.length, 0]);
     lot.close();
@@ -179,7 +180,7 @@ describe("a preprocessor", () => {
     const lot = parkingLot();
     const pixels = 97 * 63;
     const preprocessor = create({ workers: 3, workerUrl: PARKING_WORKER, maxPixelsInFlight: 2 * pixels });
-    const prepared = [1, 2, 3].map(() => preprocessor.preprocess(photo, lot.plan, forever));
+    const prepared = [1, 2, 3].map(() => preprocessor.preprocess(photo, lot.plan, forever()));
     await lot.untilBegun(2);
     // As long as a thread takes to start and end, a third job would have begun as well.
     const bystander = new Worker("", { eval: true });
@@ -196,7 +197,7 @@ describe("a preprocessor", () => {
     const preprocessor = create({ maxPixelsInFlight: 10 });
 
     await expect(
-      preprocessor.preprocess(photo, plans.get("uint8-squash-256-bilinear")!, forever),
+      preprocessor.preprocess(photo, plans.get("uint8-squash-256-bilinear")!, forever()),
     ).resolves.toHaveProperty("width", 97);
   });
 
@@ -212,8 +213,8 @@ describe("a preprocessor", () => {
         workerLost: (error) => lost.push(error),
       });
 
-      const dying = preprocessor.preprocess(photo, ending(how), forever);
-      const waiting = preprocessor.preprocess(photo, lot.plan, forever);
+      const dying = preprocessor.preprocess(photo, ending(how), forever());
+      const waiting = preprocessor.preprocess(photo, lot.plan, forever());
 
       await expect(dying).rejects.toMatchObject({
         reason: "WORKER_LOST",
@@ -236,7 +237,7 @@ describe("a preprocessor", () => {
     const plan = plans.get("uint8-squash-256-bilinear")!;
 
     for (const _ of [1, 2]) {
-      await expect(preprocessor.preprocess(photo, plan, forever)).rejects.toMatchObject({
+      await expect(preprocessor.preprocess(photo, plan, forever())).rejects.toMatchObject({
         reason: "WORKER_LOST",
       });
     }
@@ -250,7 +251,7 @@ describe("a preprocessor", () => {
   it("fails what is under way and what waits when it is closed, and takes nothing more", async () => {
     const lot = parkingLot();
     const preprocessor = create({ workers: 1, workerUrl: PARKING_WORKER });
-    const prepared = [1, 2].map(() => preprocessor.preprocess(photo, lot.plan, forever));
+    const prepared = [1, 2].map(() => preprocessor.preprocess(photo, lot.plan, forever()));
     await lot.untilBegun(1);
 
     const refused = Promise.all(
@@ -259,7 +260,7 @@ describe("a preprocessor", () => {
     await preprocessor.close();
     await refused;
 
-    await expect(preprocessor.preprocess(photo, lot.plan, forever)).rejects.toMatchObject({
+    await expect(preprocessor.preprocess(photo, lot.plan, forever())).rejects.toMatchObject({
       reason: "DRAINING",
     });
     lot.close();

@@ -8,6 +8,7 @@
 import sharp, { type SharpOptions } from "sharp";
 import { undecodable } from "./byte-reader.js";
 import { decodeGif } from "./gif.js";
+import type { DecodeBaseline } from "./jpeg-baseline.js";
 import { type Orientation, readOrientation } from "./orientation.js";
 import { type PictureFormat, type PictureHeader, readPictureHeader } from "./picture-header.js";
 import { readPngMetadata } from "./png-header.js";
@@ -32,16 +33,22 @@ const FORMAT_NAMES: Readonly<Record<PictureFormat, string>> = {
 /**
  * Decodes a picture at full size.
  *
- * @param maxPixels see {@link readPictureHeader}, whose errors this throws too.
+ * @param maxPixels      see {@link readPictureHeader}, whose errors this throws too.
+ * @param decodeBaseline tried first on a JPEG; the pixels are then its to overwrite when it is called again.
  * @throws {ServeError} IMAGE_UNDECODABLE when the file is cut short or broken: Pillow refuses a JPEG or PNG that
  *   ends too early, and so does this; what libjpeg only warns of is let pass by both.
  */
-export async function decodePicture(bytes: Uint8Array, maxPixels: number): Promise<DecodedPicture> {
+export async function decodePicture(
+  bytes: Uint8Array,
+  maxPixels: number,
+  decodeBaseline?: DecodeBaseline,
+): Promise<DecodedPicture> {
   const header = readPictureHeader(bytes, maxPixels);
   const { format } = header;
   const { exif, xmp } = metadataOf(header, bytes);
   const orientation = readOrientation(exif, xmp);
-  return { format, orientation, picture: await decodePixels(header, bytes) };
+  const plain = format === "jpeg" ? decodeBaseline?.(bytes) : undefined;
+  return { format, orientation, picture: plain ?? (await decodePixels(header, bytes)) };
 }
 
 function metadataOf(

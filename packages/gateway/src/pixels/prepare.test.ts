@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
+import { createBaselineDecoder } from "./jpeg-baseline.js";
 import { type Preprocessed, preparePicture } from "./prepare.js";
 import { resize } from "./resize.js";
 import { createSimdResize } from "./resize-simd.js";
@@ -8,7 +9,12 @@ import { readGolden, readPicture, readPlans, sha256 } from "./testing/goldens.js
 
 const plans = readPlans();
 const { pictures } = readGolden("pictures.json");
-const options = { maxPixels: 50_000_000, resize: createSimdResize() ?? resize, checkpoint: () => undefined };
+const options = {
+  maxPixels: 50_000_000,
+  resize: createSimdResize() ?? resize,
+  decodeBaseline: createBaselineDecoder(),
+  checkpoint: () => undefined,
+};
 
 async function prepare(bytes: Uint8Array, plan: string): Promise<Preprocessed> {
   return preparePicture(bytes, plans.get(plan)!, options);

@@ -3,6 +3,7 @@
 import type { PreprocessPlan } from "../preprocess-plan.js";
 import { centerCrop } from "./center-crop.js";
 import { decodePicture } from "./decode.js";
+import type { DecodeBaseline } from "./jpeg-baseline.js";
 import { type PictureTensor, tensorOf } from "./normalize.js";
 import { turnUpright } from "./orientation.js";
 import type { PictureFormat } from "./picture-header.js";
@@ -10,7 +11,10 @@ import type { Resize } from "./resize.js";
 import type { RgbPicture } from "./rgb-picture.js";
 
 export interface Preprocessed {
-  /** [1, height, width, 3] or [1, 3, height, width], uint8 or float32, as the plan says. */
+  /**
+   * [1, height, width, 3] or [1, 3, height, width], uint8 or float32, as the plan says. When no step had to copy
+   * the pixels, its data lies in the decoder's memory, which the next picture overwrites.
+   */
   readonly tensor: PictureTensor;
   /** Size of the picture before resizing, upright when the plan turns it. */
   readonly width: number;
@@ -26,6 +30,8 @@ export interface PrepareOptions {
   /** Most pixels, width x height, of the picture. */
   readonly maxPixels: number;
   readonly resize: Resize;
+  /** undefined: libvips decodes all. With it one picture at a time may be prepared. */
+  readonly decodeBaseline?: DecodeBaseline | undefined;
   /** Called between the steps; throws to end the work. */
   checkpoint(): void;
 }
@@ -38,10 +44,10 @@ export interface PrepareOptions {
 export async function preparePicture(
   bytes: Uint8Array,
   plan: PreprocessPlan,
-  { maxPixels, resize, checkpoint }: PrepareOptions,
+  { maxPixels, resize, decodeBaseline, checkpoint }: PrepareOptions,
 ): Promise<Preprocessed> {
   const start = performance.now();
-  const { picture, orientation, format } = await decodePicture(bytes, maxPixels);
+  const { picture, orientation, format } = await decodePicture(bytes, maxPixels, decodeBaseline);
   checkpoint();
   const upright = plan.orientation === "exif" ? turnUpright(picture, orientation) : picture;
   const decoded = performance.now();

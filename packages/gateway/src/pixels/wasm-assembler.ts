@@ -40,7 +40,10 @@ const memory =
 export const i32 = {
   constant: (value: number): Code => [0x41, ...signed(value)],
   load: memory([0x28]),
+  load16U: memory([0x2f]),
+  store16: (address: Code, value: Code): Code => [...address, ...value, 0x3b, 0, 0],
   add: binary([0x6a]),
+  subtract: binary([0x6b]),
   lessThan: binary([0x48]),
 } as const;
 
@@ -50,6 +53,25 @@ export const v128 = {
   load: memory(simd(0)),
   load32Splat: memory(simd(9)),
   store: (address: Code, value: Code): Code => [...address, ...value, ...simd(11), 0, 0],
+  /** The 8 bytes at the address below 8 of 0. */
+  load64Zero: memory(simd(93)),
+  /** Stores 64 of the bits, the lower ones (0) or the upper ones (1). */
+  store64: (address: Code, value: Code, half: 0 | 1, offset = 0): Code => [
+    ...address,
+    ...value,
+    ...simd(91),
+    0,
+    ...unsigned(offset),
+    half,
+  ],
+  or: binary(simd(80)),
+  i16x8Splat: unary(simd(16)),
+  i16x8Shl: binary(simd(139)),
+  i16x8ShrU: binary(simd(141)),
+  i16x8Add: binary(simd(142)),
+  i16x8Sub: binary(simd(145)),
+  i16x8Mul: binary(simd(149)),
+  i32x4Sub: binary(simd(177)),
   /** Stores the lowest 32 bits. */
   store32Low: (address: Code, value: Code): Code => [...address, ...value, ...simd(90), 0, 0, 0],
   /** Picks 16 bytes of left (0 to 15) and right (16 to 31). */
