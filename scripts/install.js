@@ -3,16 +3,21 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { npmCommand, ROOT, run } from "./processes.js";
 
-/** Runs `npm ci` when it is needed. Ends the process with 1 when it fails. */
+/**
+ * Installs what the lock file pins when that is needed. Ends the process with 1 when it fails.
+ *
+ * Not `npm ci`: it refuses a lock file without the binaries of every other system, which is what npm writes
+ * where the registry has only some of them. `--no-save` keeps the lock file as it is.
+ */
 export async function ensureInstalled() {
   const reason = staleReason();
   if (reason === undefined) return;
   console.error(`installing the dependencies (${reason}) …`);
   const [npm, ...args] = npmCommand();
-  const code = await run(npm, [...args, "ci", "--no-audit", "--no-fund"]);
+  const code = await run(npm, [...args, "install", "--no-save", "--no-audit", "--no-fund"]);
   if (code !== 0) {
     console.error(
-      "npm ci failed: see its message above; it needs the network, or a registry that npm is set to.",
+      "npm install failed, see its message above: it needs the network, or a registry that npm is set to.",
     );
     process.exit(1);
   }

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import path from "node:path";
+import { finished } from "node:stream/promises";
 import { predictResponseSchema, problemSchema } from "@vitrine/gateway/api";
 import { expect, test } from "vitest";
 import { startPictureServer } from "./picture-server.js";
@@ -135,9 +136,10 @@ test("the tiers do not outlive an up that was killed", async () => {
   const [, grpcPort] = await up.says(/listens on grpc:\/\/127\.0\.0\.1:(\d+)/);
   const modelServer = connect(Number(grpcPort), "127.0.0.1");
   await Promise.all([once(gateway, "connect"), once(modelServer, "connect")]);
-  const closed = Promise.all([once(gateway, "close"), once(modelServer, "close")]);
-  gateway.resume();
-  modelServer.resume();
+  // A reset is an end, too.
+  const closed = Promise.all(
+    [gateway, modelServer].map((socket) => finished(socket.resume()).catch(() => {})),
+  );
   up.child.kill("SIGKILL");
   await closed;
   await expect(fetch(`${up.url}/livez`)).rejects.toThrow();
