@@ -1,5 +1,5 @@
 /** The RPCs that cross the wire: their paths and how their messages become bytes. */
-import type { BinaryWriter } from "@bufbuild/protobuf/wire";
+import type { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { HealthCheckRequest, HealthCheckResponse } from "./gen/grpc/health/v1/health.js";
 import {
   GetModelMetadataRequest,
@@ -10,6 +10,7 @@ import {
   GetModelStatusResponse,
 } from "./gen/tensorflow_serving/apis/get_model_status.js";
 import { PredictRequest, PredictResponse } from "./gen/tensorflow_serving/apis/predict.js";
+import { MessageReader } from "./message-reader.js";
 import { MessageWriter } from "./message-writer.js";
 import { ServeError } from "./status.js";
 
@@ -17,7 +18,7 @@ import { ServeError } from "./status.js";
 export interface MethodDefinition<Request, Response> {
   /** `/package.Service/Method` */
   readonly path: string;
-  /** @throws {ServeError} REQUEST_INVALID when the bytes are not such a message. */
+  /** @throws {ServeError} REQUEST_INVALID when the bytes are not such a message; MESSAGE_TOO_LARGE, see MessageReader. */
   decodeRequest(bytes: Uint8Array): Request;
   /** The message's bytes as consecutive parts. */
   encodeRequest(request: Request): Uint8Array[];
@@ -28,7 +29,7 @@ export interface MethodDefinition<Request, Response> {
 
 interface MessageCodec<T> {
   encode(message: T, writer: BinaryWriter): BinaryWriter;
-  decode(bytes: Uint8Array): T;
+  decode(reader: BinaryReader): T;
 }
 
 function method<Request, Response>(
@@ -58,8 +59,9 @@ function decode<T>(
   what: string,
 ): T {
   try {
-    return codec.decode(bytes);
+    return codec.decode(new MessageReader(bytes));
   } catch (cause) {
+    if (cause instanceof ServeError) throw cause;
     const fault = cause instanceof Error ? cause.message : String(cause);
     throw new ServeError(reason, `${what} was not a valid message: ${fault}`, { cause });
   }

@@ -226,6 +226,13 @@ function setValues(proto: TensorProto, dtype: DataType, data: NumericData): void
   if (field === "boolVal") {
     proto.boolVal = Array.from(data, (value) => value !== 0);
   } else if (field !== undefined && field !== "int64Val" && field !== "uint64Val") {
-    proto[field] = Array.from(data);
+    proto[field] = numbersOf(data);
   }
+}
+
+/** Array.from takes 5 times as long: it goes through the iterator. */
+function numbersOf(data: Exclude<NumericData, BigInt64Array | BigUint64Array>): number[] {
+  const numbers = new Array<number>(data.length);
+  for (let index = 0; index < data.length; index++) numbers[index] = data[index] ?? 0;
+  return numbers;
 }

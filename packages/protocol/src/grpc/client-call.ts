@@ -122,7 +122,7 @@ function exchange(
     stream.on("data", onData);
     stream.once("trailers", onStatus);
     stream.once("close", () => {
-      if (status === undefined && frame !== undefined && reader.pendingBytes === 0) {
+      if (status === undefined && frame !== undefined && !reader.unfinished) {
         const answer = { frame, encoding };
         finish(() => resolve(answer));
       } else if (status === undefined) {

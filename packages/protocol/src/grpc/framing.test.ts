@@ -4,11 +4,11 @@ import { type Frame, FrameReader, frameMessage } from "./framing.js";
 function readAll(
   chunks: readonly Uint8Array[],
   maxMessageBytes = 1000,
-): { frames: Frame[]; pending: number } {
+): { frames: Frame[]; unfinished: boolean } {
   const reader = new FrameReader(maxMessageBytes);
   const frames: Frame[] = [];
   for (const chunk of chunks) reader.push(chunk, (frame) => frames.push(frame));
-  return { frames, pending: reader.pendingBytes };
+  return { frames, unfinished: reader.unfinished };
 }
 
 const three = Buffer.concat([
@@ -21,9 +21,9 @@ test.each([1, 2, 3, 5, 7, 100])("messages cut into pieces of %i bytes come out w
   const chunks: Uint8Array[] = [];
   for (let offset = 0; offset < three.length; offset += size)
     chunks.push(three.subarray(offset, offset + size));
-  const { frames, pending } = readAll(chunks);
+  const { frames, unfinished } = readAll(chunks);
   expect(frames.map(({ bytes }) => Buffer.from(bytes).toString())).toEqual(["one", "", "three"]);
-  expect(pending).toBe(0);
+  expect(unfinished).toBe(false);
 });
 
 test("a message within one chunk is a view of it", () => {
@@ -31,10 +31,18 @@ test("a message within one chunk is a view of it", () => {
   expect(frames[0]?.bytes.buffer).toBe(three.buffer);
 });
 
-test("an unfinished message is pending, also when only its prefix has come", () => {
-  expect(readAll([three.subarray(0, 3)]).pending).toBe(3);
-  expect(readAll([three.subarray(0, 5)]).pending).toBe(5);
-  expect(readAll([three.subarray(0, 7)]).pending).toBe(7);
+test.each([1, 3, 5, 7])("a message of which %i bytes have come is unfinished", (bytes) => {
+  expect(readAll([three.subarray(0, bytes)]).unfinished).toBe(true);
+});
+
+test("a message put together from pieces ends at a multiple of 8", () => {
+  for (const length of [8, 9, 15, 1000]) {
+    const bytes = Buffer.concat(frameMessage([Buffer.alloc(length)]));
+    const { frames } = readAll([bytes.subarray(0, 7), bytes.subarray(7)]);
+    const message = frames[0]?.bytes;
+    expect(message?.byteLength).toBe(length);
+    expect(((message?.byteOffset ?? 0) + length) % 8).toBe(0);
+  }
 });
 
 test("a message of the greatest length is read, one byte more is refused by its prefix alone", () => {

@@ -22,47 +22,61 @@ export function frameMessage(message: readonly Uint8Array[]): Uint8Array[] {
 /** Cuts arriving bytes into messages. */
 export class FrameReader {
   readonly #maxMessageBytes: number;
-  /** What has arrived and is not yet part of a message. */
-  #chunks: Uint8Array[] = [];
-  #bufferedBytes = 0;
-  /** Set once the prefix of the next message is known. */
-  #next: { readonly compressed: boolean; readonly bytes: number } | undefined;
+  readonly #prefix = Buffer.alloc(PREFIX_BYTES);
+  /** How much of the next prefix has come. */
+  #prefixBytes = 0;
+  /** The message whose prefix has come, and how much of it. */
+  #message: { readonly compressed: boolean; readonly bytes: Buffer; filled: number } | undefined;
 
   constructor(maxMessageBytes: number) {
     this.#maxMessageBytes = maxMessageBytes;
   }
 
-  /** Bytes that wait for the rest of their message. */
-  get pendingBytes(): number {
-    return this.#next === undefined ? this.#bufferedBytes : this.#bufferedBytes + PREFIX_BYTES;
+  /** Some of a message has come, but not all. */
+  get unfinished(): boolean {
+    return this.#prefixBytes > 0 || this.#message !== undefined;
   }
 
   /**
-   * Takes the next bytes, which it keeps, and calls `onFrame` for each message they complete. A message is a view
-   * of the chunk where one chunk holds all of it, else one copy.
+   * Takes the next bytes and calls `onFrame` for each message they complete. A message is a view of the chunk where
+   * the chunk holds all of it, else one copy.
    *
    * @throws {ServeError} MESSAGE_TOO_LARGE as soon as a prefix announces more than the limit; INTERNAL (the code
    *   gRPC has for a broken protocol) when it is no prefix.
    */
   push(chunk: Uint8Array, onFrame: (frame: Frame) => void): void {
-    this.#chunks.push(chunk);
-    this.#bufferedBytes += chunk.byteLength;
-    for (;;) {
-      if (this.#next === undefined) {
-        if (this.#bufferedBytes < PREFIX_BYTES) return;
-        this.#next = this.#readPrefix(this.#take(PREFIX_BYTES));
+    let rest = chunk;
+    while (rest.byteLength > 0) {
+      if (this.#message === undefined) {
+        const part = rest.subarray(0, PREFIX_BYTES - this.#prefixBytes);
+        this.#prefix.set(part, this.#prefixBytes);
+        this.#prefixBytes += part.byteLength;
+        if (this.#prefixBytes < PREFIX_BYTES) return;
+        this.#prefixBytes = 0;
+        rest = rest.subarray(part.byteLength);
+        const { compressed, bytes } = this.#readPrefix();
+        if (rest.byteLength >= bytes) {
+          onFrame({ compressed, bytes: rest.subarray(0, bytes) });
+          rest = rest.subarray(bytes);
+          continue;
+        }
+        this.#message = { compressed, bytes: allocateMessage(bytes), filled: 0 };
       }
-      const { compressed, bytes } = this.#next;
-      if (this.#bufferedBytes < bytes) return;
-      this.#next = undefined;
-      onFrame({ compressed, bytes: this.#take(bytes) });
+      const message = this.#message;
+      const part = rest.subarray(0, message.bytes.byteLength - message.filled);
+      message.bytes.set(part, message.filled);
+      message.filled += part.byteLength;
+      rest = rest.subarray(part.byteLength);
+      if (message.filled === message.bytes.byteLength) {
+        this.#message = undefined;
+        onFrame({ compressed: message.compressed, bytes: message.bytes });
+      }
     }
   }
 
-  #readPrefix(prefix: Uint8Array): { compressed: boolean; bytes: number } {
-    const view = new DataView(prefix.buffer, prefix.byteOffset, PREFIX_BYTES);
-    const flag = view.getUint8(0);
-    const bytes = view.getUint32(1);
+  #readPrefix(): { compressed: boolean; bytes: number } {
+    const flag = this.#prefix.readUInt8(0);
+    const bytes = this.#prefix.readUInt32BE(1);
     if (flag > 1) throw new ServeError("INTERNAL", `compressed-flag was ${flag}, expected 0 or 1`);
     if (bytes > this.#maxMessageBytes) {
       throw new ServeError(
@@ -72,23 +86,13 @@ export class FrameReader {
     }
     return { compressed: flag === 1, bytes };
   }
+}
 
-  #take(bytes: number): Uint8Array {
-    this.#bufferedBytes -= bytes;
-    const first = this.#chunks[0];
-    if (first !== undefined && first.byteLength > bytes) {
-      this.#chunks[0] = first.subarray(bytes);
-      return first.subarray(0, bytes);
-    }
-    const taken: Uint8Array[] = [];
-    let missing = bytes;
-    while (missing > 0) {
-      const chunk = this.#chunks.shift();
-      if (chunk === undefined) throw new Error(`${missing} bytes were not buffered`);
-      if (chunk.byteLength > missing) this.#chunks.unshift(chunk.subarray(missing));
-      taken.push(chunk.subarray(0, missing));
-      missing -= Math.min(missing, chunk.byteLength);
-    }
-    return taken.length === 1 && taken[0] !== undefined ? taken[0] : Buffer.concat(taken);
-  }
+/**
+ * Memory whose end lies at a multiple of 8. The content of a single tensor ends its message, so that it begins at a
+ * multiple of its element's size and needs no copy to become a Float32Array. Untouched, it costs address space only.
+ */
+function allocateMessage(bytes: number): Buffer {
+  const padding = (8 - (bytes % 8)) % 8;
+  return Buffer.allocUnsafeSlow(padding + bytes).subarray(padding);
 }

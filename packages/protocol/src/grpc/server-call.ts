@@ -131,7 +131,7 @@ function readRequest(
       }
     });
     stream.once("end", () => {
-      if (request !== undefined && reader.pendingBytes === 0) resolve(request);
+      if (request !== undefined && !reader.unfinished) resolve(request);
       else reject(new ServeError("REQUEST_INVALID", "the request ended early, expected one whole message"));
     });
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
