@@ -14,7 +14,10 @@ const CHECKS = [
   ["types of the packages", [node, tsc, "-b"]],
   ["types of the tests", [node, tsc, "-p", "tsconfig.tests.json"]],
   ["types of the website", [node, tsc, "-p", "website"]],
-  ["lint and format", [node, programOf("@biomejs/biome", "biome"), "ci", "--error-on-warnings"]],
+  [
+    "lint and format",
+    [node, programOf("@biomejs/biome", "biome"), "ci", "--error-on-warnings", "--colors=off"],
+  ],
   ["unused code", [node, programOf("knip")]],
   ["generated messages", [...npmCommand(), "run", "--silent", "check:generated", "-w", "@vitrine/protocol"]],
   ["docs/configuration.md", [node, "scripts/configuration-docs.js", "--check"]],

@@ -6,8 +6,6 @@ import { onTestFinished } from "vitest";
 
 const PROGRAM = fileURLToPath(new URL("../../packages/cli/bin/vitrine.js", import.meta.url));
 
-export const SHIPPED_MODEL = fileURLToPath(new URL("../../models/clothing-model", import.meta.url));
-
 /** A drawing of trousers; the shipped model was never trained on drawings. */
 export const DRAWING = fileURLToPath(new URL("pictures/trousers.jpg", import.meta.url));
 
