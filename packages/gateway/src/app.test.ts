@@ -315,6 +315,13 @@ describe("bodies that are refused", () => {
     expect(problem.type).toBe(`/docs#${reason}`);
   });
 
+  it.each([
+    ["link", () => postJson("/predict", { urls: [pictures.url("/photo.jpg"), pictures.url("/none.jpg")] })],
+    ["file", () => post("/predict", form(photo, photo.subarray(0, photo.length - 40)))],
+  ])("an item with one bad %s says which photo it is", async (_what, send) => {
+    expect((await problemOf(await send())).detail).toMatch(/^photo 2: /);
+  });
+
   it("a form with other fields names them", async () => {
     const data = new FormData();
     data.append("image", blob(photo), "photo.jpg");

@@ -2,13 +2,13 @@
 import { ServeError } from "@vitrine/protocol/status";
 import { answerOf, type Classified } from "./answer.js";
 import { startDeadline } from "./deadline.js";
+import { eachPhoto } from "./each-photo.js";
 import type { ImageSource } from "./image-source.js";
 import type { FittedModel } from "./model-fit.js";
 import type { ModelLink } from "./model-link.js";
 import type { Permit, Permits } from "./permits.js";
 import { type PredictPicturesParts, predictPictures } from "./predict-pictures.js";
 import type { StageTimes } from "./stage-times.js";
-import { together } from "./together.js";
 
 export type Picture =
   | { readonly kind: "url"; readonly url: string }
@@ -79,7 +79,7 @@ export function createClassify(parts: ClassifyParts): Classify {
     times: StageTimes,
   ): Promise<Uint8Array[]> {
     const read = () =>
-      together(pictures, signal, async (picture, either) =>
+      eachPhoto(pictures, signal, async (picture, either) =>
         picture.kind === "bytes"
           ? picture.bytes
           : await parts.images.fetchImage(picture.url, either, permit.hold),

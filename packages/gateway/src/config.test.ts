@@ -62,7 +62,7 @@ it("the flags of a model without a contract are read as the interface writes the
     preprocess: "xception",
     size: "299",
     resample: "nearest",
-    labels: ["a,b, c"],
+    labels: ["a,b", "c"],
     scoreKind: "logits",
   };
   expect(configOf(flags)).toMatchObject({

@@ -53,14 +53,6 @@ const sizeSchema = z
     return { width, height };
   });
 
-/** The flag takes a comma list as the environment does: a label is rarely one of a kind. */
-const labelsSchema = z.array(z.string()).transform((texts) =>
-  texts
-    .flatMap((text) => text.split(","))
-    .map((label) => label.trim())
-    .filter((label) => label !== ""),
-);
-
 const port = z.int().min(0).max(65535);
 
 export const gatewaySettings = {
@@ -106,7 +98,7 @@ export const gatewaySettings = {
     description: "exif turns pictures upright as their EXIF tag says; ignore takes them as they are stored.",
     placeholder: "rule",
   }),
-  labels: setting(labelsSchema.optional(), {
+  labels: setting(z.array(z.string().trim().min(1)).min(1).optional(), {
     description: "Names of the model's outputs, in order, as a comma list.",
     placeholder: "labels",
   }),

@@ -86,7 +86,7 @@ describe("a picture behind a URL", () => {
     });
     await source([authority]).fetchImage(url("/first"), never);
     expect(headers).toEqual({
-      accept: "image/*",
+      accept: "image/jpeg, image/png, image/webp, image/gif, */*;q=0.1",
       "accept-encoding": "identity",
       connection: "keep-alive",
       host: authority,

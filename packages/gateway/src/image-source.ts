@@ -36,6 +36,9 @@ export interface ImageSource {
   close(): void;
 }
 
+/** Hosts that choose a format by this header shall choose one that is decoded here. */
+const ACCEPT = "image/jpeg, image/png, image/webp, image/gif, */*;q=0.1";
+
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 export function createImageSource(options: ImageSourceOptions): ImageSource {
@@ -84,7 +87,7 @@ export function createImageSource(options: ImageSourceOptions): ImageSource {
         agent: isTls ? httpsAgent : httpAgent,
         lookup: options.guard.lookupFor(guarded),
         timeout: options.idleTimeoutMs,
-        headers: { accept: "image/*", "accept-encoding": "identity", "user-agent": options.userAgent },
+        headers: { accept: ACCEPT, "accept-encoding": "identity", "user-agent": options.userAgent },
         signal,
       });
       outgoing.on("socket", (socket: Socket | TLSSocket) => {

@@ -18,6 +18,7 @@ import { createRequestMetrics } from "./observe.js";
 import { createPermits } from "./permits.js";
 import { createPredictionClient } from "./prediction-client.js";
 import { createPreprocessor } from "./preprocess.js";
+import { isWebsite } from "./website.js";
 
 export interface GatewayParts {
   readonly logger: Logger;
@@ -81,6 +82,9 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     workerUrl: parts.preprocessWorkerUrl ?? new URL("./preprocess-worker.js", import.meta.url),
     workerLost: (error) => logger.error({ err: error }, "preprocess worker lost"),
   });
+  if (config.website !== undefined && !isWebsite(config.website)) {
+    logger.warn({ website: config.website }, "website was not built into this folder, / leads to /docs");
+  }
   let isDraining = false;
   const app = await createApp({
     classify: createClassify({ permits, images, preprocessor, client, link, timeoutMs: config.timeoutMs }),

@@ -1,5 +1,6 @@
 /** Pictures to predictions, by the contract of the version that really answers. */
 import { ServeError } from "@vitrine/protocol/status";
+import { eachPhoto } from "./each-photo.js";
 import { type FittedModel, isSameWork } from "./model-fit.js";
 import type { ModelLink } from "./model-link.js";
 import type { CallContext, Prediction, PredictionClient } from "./prediction-client.js";
@@ -69,7 +70,7 @@ async function attempt(
   model: FittedModel,
   { preprocessor, client, link }: PredictPicturesParts,
 ): Promise<Prediction[]> {
-  const prepared = await together(pictures, context.signal, (bytes, signal) =>
+  const prepared = await eachPhoto(pictures, context.signal, (bytes, signal) =>
     preprocessor.preprocess(bytes, model.plan, signal),
   );
   for (const { decodeMs, resizeMs } of prepared) {
