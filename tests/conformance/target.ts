@@ -65,7 +65,8 @@ export class Targets {
   }
 }
 
-function startFixture(model: string): Promise<ModelServer> {
+/** Serves one of the fixture models on a free port. */
+export function startFixture(model: string): Promise<ModelServer> {
   const flags = {
     modelBasePath: MODELS + model,
     host: "127.0.0.1",

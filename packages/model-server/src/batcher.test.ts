@@ -282,6 +282,31 @@ describe("draining", () => {
   });
 });
 
+test("a long queue of runs that fail at once is worked off without deep recursion", async () => {
+  let sessions = 0;
+  const batcher: Batcher<string, string> = new Batcher<string, string>(
+    {
+      get hasIdle() {
+        return sessions > 0;
+      },
+      run() {
+        sessions -= 1;
+        sessions += 1;
+        batcher.wake();
+        return Promise.reject(new ServeError("TENSOR_INVALID", "not UTF-8"));
+      },
+    },
+    { maxBatchSize: undefined, batchTimeoutMicros: 0, maxEnqueuedBatches: 20_000 },
+    { batchStarted: () => {} },
+  );
+  const outcomes = Array.from({ length: 20_000 }, () =>
+    batcher.submit({ input: "a", rows: 1, joinKey: undefined }, never()).catch(() => "failed"),
+  );
+  sessions = 1;
+  batcher.wake();
+  expect(new Set(await Promise.all(outcomes))).toEqual(new Set(["failed"]));
+});
+
 test("a target that gave up answers everything that waits, and all that comes", async () => {
   const { submit, batcher } = makeBatcher();
   void submit("busy");

@@ -73,6 +73,7 @@ export class Batcher<Input, Output> {
   /** The waiting batch that the next item of this key joins. */
   readonly #open = new Map<string, Batch<Input, Output>>();
   #timer: NodeJS.Timeout | undefined;
+  #waking = false;
   #unsettled = 0;
   /** Why requests are refused; undefined while they are welcome. */
   #closed: ServeError | undefined;
@@ -133,18 +134,21 @@ export class Batcher<Input, Output> {
 
   /** Starts what can start; the target calls it whenever a session became idle. */
   wake(): void {
+    // A run that fails at once frees its session within the loop below, which then sees it by itself.
+    if (this.#waking) return;
+    this.#waking = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     while (this.#target.hasIdle) {
-      const index = this.#waiting.findIndex((batch) => this.#isRipe(batch));
-      const batch = this.#waiting[index];
+      const batch = this.#waiting.find((candidate) => this.#isRipe(candidate));
       if (batch === undefined) {
         this.#waitForOldest();
-        return;
+        break;
       }
       this.#remove(batch);
       void this.#run([...batch.entries]);
     }
+    this.#waking = false;
   }
 
   /** Refuses new requests and resolves when every accepted one is settled. */

@@ -206,13 +206,13 @@ function converterOf(dtype: DataType): (value: JsonValue) => Element {
     case DataType.DT_INT16:
     case DataType.DT_INT8:
     case DataType.DT_UINT8:
-      return (value) => Number(integerElement(value, dtype, -(2n ** 31n), 2n ** 31n));
+      return (value) => smallIntegerElement(value, dtype, -(2 ** 31), 2 ** 31);
     case DataType.DT_UINT32:
-      return (value) => Number(integerElement(value, dtype, 0n, 2n ** 32n));
+      return (value) => smallIntegerElement(value, dtype, 0, 2 ** 32);
     case DataType.DT_INT64:
-      return (value) => BigInt(integerElement(value, dtype, -(2n ** 63n), 2n ** 63n));
+      return (value) => bigIntegerElement(value, dtype, -(2n ** 63n), 2n ** 63n);
     case DataType.DT_UINT64:
-      return (value) => BigInt(integerElement(value, dtype, 0n, 2n ** 64n));
+      return (value) => bigIntegerElement(value, dtype, 0n, 2n ** 64n);
     case DataType.DT_BOOL:
       return (value) => {
         if (typeof value !== "boolean") throw wrongType(value, dtype);
@@ -237,10 +237,20 @@ function floatElement(value: JsonValue, dtype: DataType): number {
   throw wrongType(value, dtype);
 }
 
-function integerElement(value: JsonValue, dtype: DataType, least: bigint, beyond: bigint): number | bigint {
-  const isInteger = typeof value === "bigint" || (typeof value === "number" && Number.isInteger(value));
-  if (!isInteger || value < least || value >= beyond) throw wrongType(value, dtype);
+function smallIntegerElement(value: JsonValue, dtype: DataType, least: number, beyond: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < least || value >= beyond) {
+    throw wrongType(value, dtype);
+  }
   return value;
+}
+
+function bigIntegerElement(value: JsonValue, dtype: DataType, least: bigint, beyond: bigint): bigint {
+  if (typeof value !== "bigint" && (typeof value !== "number" || !Number.isInteger(value))) {
+    throw wrongType(value, dtype);
+  }
+  const exact = BigInt(value);
+  if (exact < least || exact >= beyond) throw wrongType(value, dtype);
+  return exact;
 }
 
 function stringElement(value: JsonValue, dtype: DataType): Uint8Array {
