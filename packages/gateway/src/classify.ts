@@ -51,6 +51,8 @@ export function createClassify(parts: ClassifyParts): Classify {
   return async (request) => {
     const permit = parts.permits.take();
     try {
+      // Asked before the body is read, too: without a model nobody has to wait for an upload.
+      parts.link.current();
       const submission = await request.read(permit);
       const deadline = startDeadline(parts.timeoutMs, request.caller);
       try {

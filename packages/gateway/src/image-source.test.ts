@@ -169,28 +169,38 @@ describe("redirects", () => {
 });
 
 describe("names", () => {
-  it("whose address is public when checked and inner when connected to (DNS rebinding) gets no byte", async () => {
-    let bytes = 0;
-    const server = createTcpServer((socket) => socket.on("data", (chunk) => (bytes += chunk.byteLength)));
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    closers.push(() => void server.close());
-    const connected = once(server, "connection");
-    const { port } = server.address() as { port: number };
-    const honest = createAddressGuard({ allowedHosts: [] });
-    const made = source([], {
-      guard: {
-        check: (text) => ({ url: new URL(text), isAllowedHost: false }),
-        lookupFor: () => (_host, _options, callback) => callback(null, [{ address: "127.0.0.1", family: 4 }]),
-        checkConnected: honest.checkConnected,
-      },
-    });
-    const error = await failure(made.fetchImage(`http://rebind.example:${port}/a.jpg`, never));
-    expect(error.reason).toBe("IMAGE_URL_FORBIDDEN");
-    const [socket] = await connected;
-    if (!socket.closed) await once(socket, "close");
-    expect(bytes).toBe(0);
-  });
+  it.each(["http", "https"])(
+    "one whose address is public when checked and inner when connected to (DNS rebinding) is not asked by %s",
+    async (scheme) => {
+      let received = "";
+      const server = createTcpServer((socket) => {
+        socket.setEncoding("latin1").on("data", (text) => {
+          received += text;
+        });
+      });
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      closers.push(() => void server.close());
+      const connected = once(server, "connection");
+      const { port } = server.address() as { port: number };
+      const honest = createAddressGuard({ allowedHosts: [] });
+      const made = source([], {
+        guard: {
+          check: (text) => ({ url: new URL(text), isAllowedHost: false }),
+          lookupFor: () => (_host, _options, callback) =>
+            callback(null, [{ address: "127.0.0.1", family: 4 }]),
+          checkConnected: honest.checkConnected,
+        },
+      });
+      const error = await failure(made.fetchImage(`${scheme}://rebind.example:${port}/secret.jpg`, never));
+      expect(error.reason).toBe("IMAGE_URL_FORBIDDEN");
+      const [socket] = await connected;
+      if (!socket.closed) await once(socket, "close");
+      // By https at most the greeting of TLS has left, by http not a byte.
+      expect(received).not.toContain("secret");
+      if (scheme === "http") expect(received).toBe("");
+    },
+  );
 
   it("the name is looked up once for a connection, and the socket goes to that very address", async () => {
     const { port } = await host({ "/a.jpg": picture });
