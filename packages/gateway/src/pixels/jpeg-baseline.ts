@@ -15,6 +15,11 @@ export type DecodeBaseline = (bytes: Uint8Array) => RgbPicture | undefined;
 const MAX_PIXELS = 2_000_000;
 const PAGE_BYTES = 65_536;
 const BLOCK_BYTES = 128;
+/**
+ * Coefficients of 8-bit samples stay within 1024 and a rounding. libjpeg's SIMD lets 16-bit sums overflow where
+ * a damaged file holds larger ones; the kernels here do not.
+ */
+const COEFFICIENT_BITS = 11;
 /** What the kernels may write past an end, and the alignment of each area. */
 const SLACK_BYTES = 64;
 
@@ -61,10 +66,12 @@ export function createBaselineDecoder(): DecodeBaseline | undefined {
     const coefficientBytes = used - coefficientsAt;
     const sums = take(2 * chromaWidth + 64) + 16;
     const chromaRows = [take(2 * chromaWidth + 64), take(2 * chromaWidth + 64)] as const;
+    const magnitudes = take(16);
     const rgb = take(3 * width * height);
     const missingBytes = used - memory.buffer.byteLength;
     if (missingBytes > 0) memory.grow(Math.ceil(missingBytes / PAGE_BYTES));
     const heap = new Uint8Array(memory.buffer);
+    const seen = new Uint16Array(memory.buffer, magnitudes, 8).fill(0);
     const coefficients = new Int16Array(memory.buffer, coefficientsAt, coefficientBytes / 2);
     for (const [index, { quantization }] of components.entries()) {
       new Int16Array(memory.buffer, areas[index]?.quantization, 64).set(quantization);
@@ -86,11 +93,18 @@ export function createBaselineDecoder(): DecodeBaseline | undefined {
         for (let row = 0; row < down; row += 1) {
           const start = (coefficientStarts[index] ?? 0) + row * blocksPerRow * BLOCK_BYTES;
           const target = plane + (mcuRow * down + row) * 8 * stride;
-          kernels.transformBlocks(start, start + blocksPerRow * BLOCK_BYTES, quantization, target, stride);
+          kernels.transformBlocks(
+            start,
+            start + blocksPerRow * BLOCK_BYTES,
+            quantization,
+            target,
+            stride,
+            magnitudes,
+          );
         }
       }
     }
-    if (!isAtEnd(bytes, state)) return undefined;
+    if (!isAtEnd(bytes, state) || seen.some((bits) => bits >> COEFFICIENT_BITS !== 0)) return undefined;
 
     const [y, cb, cr] = areas;
     if (y === undefined) return undefined;

@@ -7,7 +7,7 @@ import {
   ZIGZAG,
 } from "./jpeg-tables.js";
 
-/** What 8-bit samples can need. Beyond it the order of roundings would begin to matter. */
+/** What 8-bit samples can need. */
 const MAX_DC_BITS = 11;
 const MAX_AC_BITS = 10;
 const MAX_DC = 2047;

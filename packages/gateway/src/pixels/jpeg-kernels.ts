@@ -25,6 +25,7 @@ export interface JpegKernels {
    * @param quantization int16, 64 factors, row-major.
    * @param target       upper left sample of the first block.
    * @param stride       of the target, a row of samples.
+   * @param magnitudes   8 int16 that take on the bits of all multiplied coefficients, of negative ones the complement's.
    */
   readonly transformBlocks: (
     coefficients: number,
@@ -32,6 +33,7 @@ export interface JpegKernels {
     quantization: number,
     target: number,
     stride: number,
+    magnitudes: number,
   ) => void;
   /**
    * A row of chroma to twice as many samples. Sums s = near * nearWeight + far * farWeight; then the samples are
@@ -179,19 +181,30 @@ function transpose(rows: Eight<Local>, spare: Eight<Local>): Code[] {
 }
 
 function transformKernel(): WasmFunction {
-  const parameters = ["coefficients", "coefficientsEnd", "quantization", "target", "stride"] as const;
+  const parameters = [
+    "coefficients",
+    "coefficientsEnd",
+    "quantization",
+    "target",
+    "stride",
+    "magnitudes",
+  ] as const;
   return wasmFunction("transformBlocks", parameters, (p, locals) => {
     const rows = eight(locals);
     const spare = eight(locals);
     const pairs = [locals.v128(), locals.v128(), locals.v128(), locals.v128()] as const;
     const used = { pairs, sums: eight(locals), results: { lower: eight(locals), upper: eight(locals) } };
     const line = locals.i32();
+    const seen = locals.v128();
     const block = [
       ...rows.map((row, index) =>
         set(
           row,
           v128.i16x8Mul(v128.load(p.coefficients.get, 16 * index), v128.load(p.quantization.get, 16 * index)),
         ),
+      ),
+      ...rows.map((row) =>
+        set(seen, v128.or(seen.get, v128.xor(row.get, v128.i16x8ShrS(row.get, i32.constant(15))))),
       ),
       ...transformPass(rows, used, CONST_BITS - PASS1_BITS, 0),
       ...transpose(rows, spare),
@@ -209,7 +222,11 @@ function transformKernel(): WasmFunction {
       increase(p.target, i32.constant(8)),
       increase(p.coefficients, i32.constant(128)),
     ];
-    return [repeatWhile(i32.lessThan(p.coefficients.get, p.coefficientsEnd.get), block)];
+    return [
+      set(seen, v128.load(p.magnitudes.get)),
+      repeatWhile(i32.lessThan(p.coefficients.get, p.coefficientsEnd.get), block),
+      v128.store(p.magnitudes.get, seen.get),
+    ];
   });
 }
 

@@ -78,6 +78,9 @@ export function readBaselineJpeg(bytes: Uint8Array): BaselineJpeg | undefined {
     if (end > bytes.length) return undefined;
     if (marker === 0xdb && !readQuantization(payload, quantization)) return undefined;
     if (marker === 0xc4 && !readHuffman(payload, huffman)) return undefined;
+    // Another kind of frame, a second one, or arithmetic coding.
+    if (marker > 0xc0 && marker <= 0xcf && marker !== 0xc4) return undefined;
+    if (marker === 0xc0 && frame !== undefined) return undefined;
     if (marker === 0xc0) frame = readFrame(payload);
     if (marker === 0xdd && payload.length >= 2) restartInterval = viewOf(payload).getUint16(0);
     if (marker === 0xe0) hasJfif ||= latin1(payload, 0, 5) === "JFIF\0";
