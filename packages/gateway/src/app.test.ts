@@ -464,6 +464,14 @@ describe("the other routes", () => {
     });
   });
 
+  it("/docs and /openapi.json are what docs-page.ts and openapi.ts make", async () => {
+    const page = await fetch(setup.url("/docs"));
+    expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    expect(page.headers.get("content-security-policy")).toMatch(/^default-src 'none'; script-src 'sha256-/);
+    const document = await (await fetch(setup.url("/openapi.json"))).json();
+    expect(document).toMatchObject({ openapi: "3.1.0", info: { version: "0.0.0" } });
+  });
+
   it("without a website / leads to /docs", async () => {
     const response = await fetch(setup.url("/"), { redirect: "manual" });
     expect([response.status, response.headers.get("location")]).toEqual([302, "/docs"]);

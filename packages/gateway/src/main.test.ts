@@ -229,6 +229,13 @@ describe("a model that does not fit", () => {
   });
 });
 
+it("--response-format scores answers as the course's gateway does, and the full answer on demand", async () => {
+  const setup = await start(model(), { responseFormat: "scores" });
+  expect((await predict(setup)).body).toEqual({ dress: 0, hat: 1, pants: 3 });
+  const full = await predict(setup, "?format=predictions");
+  expect(predictResponseSchema.parse(full.body).top_class).toBe("pants");
+});
+
 it("a model without the maps that its contract names classifies, and only cannot explain", async () => {
   const setup = await start(model({ outputs: { logits: { dtype: DataType.DT_FLOAT, shape: [-1, 3] } } }));
   expect((await predict(setup)).response.status).toBe(200);
