@@ -8,7 +8,7 @@ import type { HealthCheckRequest, HealthCheckResponse } from "../gen/grpc/health
 import type { PredictRequest, PredictResponse } from "../gen/tensorflow_serving/apis/predict.js";
 import { HEALTH_CHECK, PREDICT } from "../services.js";
 import { ServeError } from "../status.js";
-import { DataType, tensorToProto } from "../tensor.js";
+import { DataType, tensorFromProto, tensorToProto } from "../tensor.js";
 import { type ForeignHandler, startForeignServer } from "../testing/foreign-grpc.js";
 import { startTcpProxy } from "../testing/tcp-proxy.js";
 import { GrpcChannel, type GrpcChannelOptions } from "./channel.js";
@@ -218,6 +218,40 @@ describe("between Vitrines", () => {
     });
     const request = pictureRequest(1_070_000);
     expect(isEcho(request, await channel.unary(PREDICT, request))).toBe(true);
+  });
+
+  test("a large tensor of floats is used where it was received", async () => {
+    let shared = false;
+    const server = new GrpcServer();
+    server.unary(PREDICT, ({ inputs, modelSpec }) => {
+      const proto = inputs.get("image");
+      const data = proto && tensorFromProto(proto, "image").data;
+      shared = ArrayBuffer.isView(data) && data.buffer === proto?.tensorContent.buffer;
+      return { outputs: new Map(), modelSpec };
+    });
+    cleanups.push(() => server.close());
+    const channel = openChannel(await server.listen({ host: "127.0.0.1", port: 0 }));
+    for (const name of ["m", "mo", "mod", "mode", "model"]) {
+      const data = new Float32Array(299 * 299 * 3);
+      const image = tensorToProto({ dtype: DataType.DT_FLOAT, shape: [1, 299, 299, 3], data }, "content");
+      await channel.unary(PREDICT, {
+        modelSpec: { name, versionChoice: undefined, signatureName: "" },
+        inputs: new Map([["image", image]]),
+        outputFilter: [],
+      });
+      expect(shared, name).toBe(true);
+    }
+  });
+
+  test("headers that HTTP/2 forbids are a bug of ours, not a server's absence", async () => {
+    const { port } = await startOwnHealth();
+    const call = openChannel(port).unary(HEALTH_CHECK, EVERYTHING, {
+      metadata: { connection: "keep-alive" },
+    });
+    await expect(call).rejects.toMatchObject({
+      reason: "INTERNAL",
+      cause: { code: expect.stringMatching(/^ERR_/) },
+    });
   });
 
   test("calls above the server's limit of streams wait their turn", async () => {

@@ -41,6 +41,9 @@ export async function callUnary(
   try {
     stream = session.request(options.headers);
   } catch (cause) {
+    if (isCode(cause, "ERR_HTTP2_OUT_OF_STREAMS")) session.close();
+    // Anything but a connection that has ended is a fault of the headers.
+    if (!session.closed && !session.destroyed) throw ServeError.from(cause);
     const error = new ServeError("MODEL_UNAVAILABLE", "the connection took no more calls", { cause });
     return { kind: "unprocessed", error };
   }
@@ -55,6 +58,10 @@ export async function callUnary(
     ? await decompress(frame.bytes, encoding, options.maxReceiveBytes)
     : frame.bytes;
   return { kind: "response", bytes };
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }
 
 interface Answer {
