@@ -7,6 +7,8 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          // Real sockets and threads take their time on a machine that does other things, too.
+          testTimeout: 30_000,
           sequence: { groupOrder: 0 },
           include: ["packages/*/src/**/*.test.ts", "website/src/**/*.test.ts", "scripts/**/*.test.ts"],
         },

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { startPictureServer } from "./picture-server.js";
-import { DRAWING, PHOTOS, runVitrine, startUp } from "./vitrine.js";
+import { DRAWING, PHOTOS, runVitrine, startUp, startVitrine } from "./vitrine.js";
 
 /** A folder with two labels, three good pictures, one broken and one file that is none. */
 async function pictureFolder(): Promise<string> {
@@ -81,6 +81,27 @@ test("a run that was cut off is resumed to the same rows, without asking for the
   expect(resumed.code).toBe(1);
   expect(await readFile(output, "utf8")).toBe(whole);
   expect(resumed.stderr).toMatch(/4 pictures in/);
+});
+
+test("Ctrl-C lets the pictures under way finish and takes no more", async () => {
+  const pictures = await startPictureServer(DRAWING);
+  const up = await startUp([`--allow-image-host=${pictures.host}`, "--log-level=warn"]);
+  const asked = pictures.slowAsked();
+  const sources = [DRAWING, pictures.slowUrl, DRAWING, DRAWING];
+  const classify = startVitrine([
+    "classify",
+    ...sources,
+    "--format=jsonl",
+    "--concurrency=1",
+    `--gateway=${up.url}`,
+  ]);
+  const release = await asked;
+  classify.child.kill("SIGINT");
+  await classify.says(/^\{.*trousers/m);
+  release();
+  expect(await classify.ended).toBe(1);
+  expect(jsonRows(classify.stdout()).map(({ source }) => source)).toEqual([DRAWING, pictures.slowUrl]);
+  expect(classify.stderr()).toMatch(/2 pictures in .*\ninterrupted/);
 });
 
 test("a gateway that is not there ends it with 1 and one sentence", async () => {

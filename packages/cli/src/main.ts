@@ -72,11 +72,21 @@ export async function run(argv: readonly string[], io: Io = processIo()): Promis
       io.stderr.write(`See vitrine ${name} --help\n`);
       return EXIT_USAGE;
     }
+    if (isInterruption(error, io.signal)) {
+      io.stderr.write(`vitrine ${name}: interrupted\n`);
+      return EXIT_FAILED;
+    }
     const text =
       error instanceof CommandFailure ? error.message : (listenFailureText(error) ?? errorText(error));
     io.stderr.write(`vitrine ${name}: ${text}\n`);
     return EXIT_FAILED;
   }
+}
+
+/** What a wait throws that was ended because the process shall end. */
+function isInterruption(error: unknown, signal: AbortSignal): boolean {
+  if (!signal.aborted) return false;
+  return error === signal.reason || (error instanceof Error && error.name === "AbortError");
 }
 
 function helpText(): string {

@@ -6,7 +6,7 @@ import type { Environment } from "@vitrine/runtime/settings";
 import { CommandFailure } from "./command-failure.js";
 
 export interface SupervisedTierOptions {
-  /** For people, such as `model server`. */
+  /** As the tier calls itself in the line `NAME listens on ADDRESS…`, such as `model server`. */
   readonly name: string;
   /**
    * Program and arguments of one start.
@@ -81,6 +81,7 @@ export function superviseTier(options: SupervisedTierOptions): SupervisedTier {
   const ready = deferred<readonly string[]>();
   const failed = deferred<never>();
   const stopping = new AbortController();
+  const listensOn = `${name} listens on `;
   let addresses: readonly string[] = [];
   let child: ChildProcess | undefined;
 
@@ -100,9 +101,8 @@ export function superviseTier(options: SupervisedTierOptions): SupervisedTier {
     let readyAt: number | undefined;
 
     createInterface({ input: stderr }).on("line", (line) => {
-      const place = /^.* listens on (.+)$/.exec(line)?.[1];
-      if (place !== undefined) {
-        addresses = place.split(" ");
+      if (line.startsWith(listensOn)) {
+        addresses = line.slice(listensOn.length).split(" ");
         listening.resolve(addresses);
       }
       lastLines.push(line);

@@ -18,7 +18,6 @@ export async function* mapInOrder<Item, Result>(
   const begun: Begun<Result>[] = [];
   const running = new Set<Promise<unknown>>();
   for await (const item of items) {
-    while (running.size >= concurrency) await Promise.race(running);
     const entry: Begun<Result> = { result: work(item), settled: false };
     const note = (): void => {
       entry.settled = true;
@@ -28,10 +27,15 @@ export async function* mapInOrder<Item, Result>(
     const end: Promise<void> = entry.result.then(note, note);
     running.add(end);
     begun.push(entry);
-    for (let head = begun[0]; head !== undefined; head = begun[0]) {
-      if (!head.settled && begun.length < 4 * concurrency) break;
-      yield await head.result;
-      begun.shift();
+    // The next item is only taken when it can be begun.
+    while (true) {
+      const head = begun[0];
+      if (head !== undefined && (head.settled || begun.length >= 4 * concurrency)) {
+        yield await head.result;
+        begun.shift();
+      } else if (running.size >= concurrency) {
+        await Promise.race(running);
+      } else break;
     }
   }
   for (const { result } of begun) yield await result;

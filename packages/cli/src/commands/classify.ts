@@ -100,6 +100,10 @@ async function withGateway(
     const code = await work(gatewayUrl, { ...io, signal: AbortSignal.any([io.signal, lost.signal]) });
     lost.signal.throwIfAborted();
     return code;
+  } catch (error) {
+    // What the loss of a tier has ended says less than the loss itself.
+    lost.signal.throwIfAborted();
+    throw error;
   } finally {
     await tiers.stop(GRACE_MS);
   }
