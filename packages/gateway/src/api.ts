@@ -93,7 +93,11 @@ export const infoResponseSchema = z.object({
   }),
   shrink: z
     .object({
-      keeps_answer: z.boolean().describe("a picture shrunk before upload is given the same top class"),
+      keeps_answer: z
+        .boolean()
+        .describe(
+          "a shrunk picture is answered as the original is, near ties aside; docs/http-api.md has figures",
+        ),
       least_edge: z.int().nullable().describe("shorter edge, in pixels, to shrink to at most"),
     })
     .describe("whether a client may shrink a picture to save upload time"),
