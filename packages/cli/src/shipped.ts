@@ -7,11 +7,13 @@ import { UsageError } from "@vitrine/runtime/settings";
 /** Base path of the clothing model. */
 export const SHIPPED_MODEL = fileURLToPath(new URL("../../../models/clothing-model", import.meta.url));
 
-/** The built website: index.html and its assets. */
-export const WEBSITE_FOLDER = path.join(
-  path.dirname(fileURLToPath(import.meta.resolve("@vitrine/website/package.json"))),
-  "dist",
-);
+/** Folder of the built website, or undefined when it has not been built. */
+export async function findWebsite(): Promise<string | undefined> {
+  const manifest = fileURLToPath(import.meta.resolve("@vitrine/website/package.json"));
+  const folder = path.join(path.dirname(manifest), "dist");
+  const page = await stat(path.join(folder, "index.html")).catch(() => undefined);
+  return page === undefined ? undefined : folder;
+}
 
 /** The program behind `vitrine`, to be run by Node. */
 export const VITRINE_PROGRAM = fileURLToPath(new URL("../bin/vitrine.js", import.meta.url));

@@ -3,7 +3,7 @@ import { gatewaySettings } from "@vitrine/gateway/config";
 import { drainGraceSetting, runTier } from "@vitrine/runtime/lifecycle";
 import { createLogger } from "@vitrine/runtime/logger";
 import { defineCommand } from "../command.js";
-import { WEBSITE_FOLDER } from "../shipped.js";
+import { findWebsite } from "../shipped.js";
 import { packageVersion } from "../version.js";
 
 export const gatewayCommandSettings = { ...gatewaySettings, drainGraceMs: drainGraceSetting };
@@ -24,7 +24,7 @@ export const gateway = defineCommand({
   async run({ config }, io) {
     const { startGateway } = await import("@vitrine/gateway/main");
     const logger = createLogger({ name: "gateway", level: config.logLevel, stream: io.stderr });
-    const website = config.website ?? WEBSITE_FOLDER;
+    const website = config.website ?? (await findWebsite());
     const version = await packageVersion();
     return await runTier("gateway", () => startGateway({ ...config, website }, { logger, version }), io, {
       graceMs: config.drainGraceMs,
