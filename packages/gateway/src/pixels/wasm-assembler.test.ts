@@ -1,5 +1,15 @@
 import { expect, it } from "vitest";
-import { i32, repeatWhile, set, v128, wasmFunction, wasmModule } from "./wasm-assembler.js";
+import {
+  i32,
+  RETURN,
+  repeatWhile,
+  set,
+  v128,
+  wasmFunction,
+  wasmModule,
+  when,
+  whileTrue,
+} from "./wasm-assembler.js";
 import { instantiate } from "./wasm-instance.js";
 
 interface Store {
@@ -35,6 +45,30 @@ it("repeats a body while its condition holds, at least once", () => {
   instance.exports.store(0);
 
   expect(new DataView(instance.memory.buffer).getInt32(0, true)).toBe(301);
+});
+
+it.each([
+  [0, 10],
+  [1, 20],
+  [5, 0],
+])("branches, loops not at all, and returns early: %i stores %i", (input, stored) => {
+  const branch = wasmFunction("store", ["input"], (p, locals) => {
+    const never = locals.i32();
+    return [
+      when(i32.equal(p.input.get, i32.constant(5)), [RETURN]),
+      whileTrue(never.get, [RETURN]),
+      when(
+        p.input.get,
+        [i32.store(i32.constant(0), i32.constant(20))],
+        [i32.store(i32.constant(0), i32.constant(10))],
+      ),
+    ];
+  });
+  const instance = instantiate<Store>(wasmModule([branch]))!;
+
+  instance.exports.store(input);
+
+  expect(new DataView(instance.memory.buffer).getInt32(0, true)).toBe(stored);
 });
 
 it("has nothing to offer where the engine refuses the module", () => {

@@ -40,10 +40,28 @@ const memory =
 export const i32 = {
   constant: (value: number): Code => [0x41, ...signed(value)],
   load: memory([0x28]),
+  load8U: memory([0x2d]),
+  load16S: memory([0x2e]),
   load16U: memory([0x2f]),
+  store: (address: Code, value: Code, offset = 0): Code => [
+    ...address,
+    ...value,
+    0x36,
+    0,
+    ...unsigned(offset),
+  ],
   store16: (address: Code, value: Code): Code => [...address, ...value, 0x3b, 0, 0],
   add: binary([0x6a]),
   subtract: binary([0x6b]),
+  multiply: binary([0x6c]),
+  and: binary([0x71]),
+  or: binary([0x72]),
+  shiftLeft: binary([0x74]),
+  shiftRight: binary([0x75]),
+  shiftRightUnsigned: binary([0x76]),
+  equal: binary([0x46]),
+  /** Not less, signed. */
+  atLeast: binary([0x4e]),
   lessThan: binary([0x48]),
 } as const;
 
@@ -103,6 +121,20 @@ export function set(local: Local, value: Code): Code {
 
 export function increase(local: Local, by: Code): Code {
   return set(local, i32.add(local.get, by));
+}
+
+/** `condition` is any i32; not 0 counts as true. */
+export function when(condition: Code, then: readonly Code[], otherwise: readonly Code[] = []): Code {
+  const rest = otherwise.length === 0 ? [] : [0x05, ...otherwise.flat()];
+  return [...condition, 0x04, VOID, ...then.flat(), ...rest, 0x0b];
+}
+
+/** Ends the function. */
+export const RETURN: Code = [0x0f];
+
+/** Runs the body as long as the condition holds before it. */
+export function whileTrue(condition: Code, body: readonly Code[]): Code {
+  return [0x03, VOID, ...condition, 0x04, VOID, ...body.flat(), 0x0c, 1, 0x0b, 0x0b];
 }
 
 /** Runs the body once, and again as long as the condition holds after it. */
