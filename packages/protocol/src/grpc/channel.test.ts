@@ -298,7 +298,7 @@ describe("between Vitrines", () => {
     }
     expect(await channel.unary(HEALTH_CHECK, EVERYTHING)).toEqual(SERVING);
     expect(proxy.accepted).toBe(1);
-  }, 30_000);
+  });
 });
 
 describe("answers that are no gRPC", () => {
