@@ -10,7 +10,8 @@ import { npmCommand, ROOT, run } from "./processes.js";
  * where the registry has only some of them. `--no-save` keeps the lock file as it is.
  */
 export async function ensureInstalled() {
-  const reason = staleReason();
+  const installed = readPackages(path.join("node_modules", ".package-lock.json"));
+  const reason = staleReason(installed, readPackages("package-lock.json") ?? {});
   if (reason === undefined) return;
   console.error(`installing the dependencies (${reason}) …`);
   const [npm, ...args] = npmCommand();
@@ -26,22 +27,25 @@ export async function ensureInstalled() {
 /**
  * Compares what npm says it installed with what the lock file wants.
  *
+ * @param {Packages | undefined} installed `packages` of node_modules/.package-lock.json.
+ * @param {Packages} wanted `packages` of package-lock.json.
  * @returns {string | undefined} undefined when they agree.
  */
-function staleReason() {
-  const installed = readPackages(path.join("node_modules", ".package-lock.json"));
+export function staleReason(installed, wanted) {
   if (installed === undefined) return "there are none yet";
-  for (const [name, wanted] of Object.entries(readPackages("package-lock.json") ?? {})) {
+  for (const [name, entry] of Object.entries(wanted)) {
     if (!name.startsWith("node_modules/")) continue;
     const found = installed[name];
     // Optional ones are binaries for other systems.
-    if (found === undefined && wanted.optional !== true) return `${name} is missing`;
-    if (found !== undefined && found.version !== wanted.version) return `${name} is not ${wanted.version}`;
+    if (found === undefined && entry.optional !== true) return `${name} is missing`;
+    if (found !== undefined && found.version !== entry.version) return `${name} is not ${entry.version}`;
   }
   return undefined;
 }
 
-/** @returns {Record<string, { version?: string, optional?: boolean }> | undefined} */
+/** @typedef {Record<string, { version?: string, optional?: boolean }>} Packages */
+
+/** @returns {Packages | undefined} undefined when there is no such file. */
 function readPackages(name) {
   try {
     return JSON.parse(readFileSync(path.join(ROOT, name), "utf8")).packages;

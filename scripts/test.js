@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { findBrowser, HOW_TO_GET_ONE, installBrowser } from "./browser.js";
 import { ensureBuilt } from "./compile.js";
+import { countResults } from "./count-results.js";
 import { ensureInstalled } from "./install.js";
 import { programOf, ROOT, run } from "./processes.js";
 
@@ -18,6 +19,12 @@ await ensureBuilt();
 
 const browser = findBrowser();
 if (browser === undefined) console.error(`the browser tests are skipped: ${HOW_TO_GET_ONE}`);
+
+if (!process.env.VITRINE_PHOTOS) {
+  console.error(
+    "VITRINE_PHOTOS names no folder of photos: tests with real ones run in a smaller form or are skipped",
+  );
+}
 
 const results = path.join(ROOT, ".vitrine", `test-results-${process.pid}.json`);
 mkdirSync(path.dirname(results), { recursive: true });
@@ -34,27 +41,17 @@ const exitCode = await run(
   { env: browser === undefined ? {} : { VITRINE_CHROMIUM: browser } },
 );
 
-const { passed, failed, skipped } = countResults(exitCode);
+const { passed, failed, skipped } = countResults(readReport(), exitCode);
 console.log(`${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}`);
 process.exitCode = failed === 0 ? 0 : 1;
 
-/** Counts tests. A file that could not be loaded, and an error outside all tests, each count as a failed one. */
-function countResults(vitestExitCode) {
-  let counts = { passed: 0, failed: 0, skipped: 0 };
+function readReport() {
   try {
-    const report = JSON.parse(readFileSync(results, "utf8"));
-    const files = report.testResults.filter(
-      ({ status, assertionResults }) => status === "failed" && assertionResults.length === 0,
-    );
-    counts = {
-      passed: report.numPassedTests,
-      failed: report.numFailedTests + files.length,
-      skipped: report.numPendingTests + report.numTodoTests,
-    };
+    return JSON.parse(readFileSync(results, "utf8"));
   } catch (error) {
     console.error(`vitest left no results: ${error.message}`);
+    return undefined;
+  } finally {
+    rmSync(results, { force: true });
   }
-  rmSync(results, { force: true });
-  if (vitestExitCode !== 0 && counts.failed === 0) counts.failed = 1;
-  return counts;
 }

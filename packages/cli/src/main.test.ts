@@ -103,6 +103,14 @@ test("up says which port is in use and which flag chooses another", async () => 
   );
 });
 
+test("up with one port for two is wrong usage", async () => {
+  const { code, stderr } = await vitrine(["up", "--port=8500"]);
+  expect(code).toBe(2);
+  expect(stderr).toContain(
+    "--port, --grpc-port and --rest-port were 8500, 8500, 8501, expected different ports",
+  );
+});
+
 test("classify --resume without an output to go on with is wrong usage", async () => {
   const { code, stderr } = await vitrine(["classify", "--resume", "photos"]);
   expect(code).toBe(2);

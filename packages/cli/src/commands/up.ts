@@ -2,7 +2,7 @@
 import path from "node:path";
 import { EXIT_DONE, type Io } from "@vitrine/runtime/lifecycle";
 import { logLevelSetting } from "@vitrine/runtime/logger";
-import { type Config, setting } from "@vitrine/runtime/settings";
+import { type Config, setting, UsageError } from "@vitrine/runtime/settings";
 import { z } from "zod";
 import { defineCommand } from "../command.js";
 import { CommandFailure } from "../command-failure.js";
@@ -62,6 +62,12 @@ export const up = defineCommand({
 async function bringUp(config: Config<typeof upSettings>, basePath: string, io: Io): Promise<number> {
   await checkBasePath(basePath);
   const { host } = config;
+  const chosen = [config.port, config.grpcPort, config.restPort].filter((port) => port !== 0);
+  if (new Set(chosen).size < chosen.length) {
+    throw new UsageError([
+      `--port, --grpc-port and --rest-port were ${chosen.join(", ")}, expected different ports`,
+    ]);
+  }
   const busy = await busyPorts([
     { port: config.port, host, listener: "the gateway", flag: "--port" },
     { port: config.grpcPort, host, listener: "the model server", flag: "--grpc-port" },
