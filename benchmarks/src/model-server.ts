@@ -14,7 +14,7 @@ import { MODEL_SERVER_NODE_FLAGS } from "@vitrine/model-server/node-flags";
 import { GrpcChannel } from "@vitrine/protocol/grpc/channel";
 import { PREDICT } from "@vitrine/protocol/services";
 import { DataType, tensorToProto } from "@vitrine/protocol/tensor";
-import { cpuSeconds, type MeasuredProcess, metricOf, residentMiB, startReady } from "./processes.js";
+import { cpuSeconds, type MeasuredProcess, metricOf, residentMiB, startReady } from "./harness/processes.js";
 
 const { values: words } = parseArgs({
   options: {
@@ -39,6 +39,9 @@ const modelName = path.basename(words.model);
 const modelFile = path.join(words.model, words.version, "model.onnx");
 const rows = Number(words.rows);
 const size = Number(words.size);
+
+/** The bare loop runs so many rows at a time, too: what the server joins waiting requests up to. */
+const BARE_BATCH_ROWS = 4;
 
 interface Rate {
   /** Per second of wall time. */
@@ -85,8 +88,10 @@ try {
   await metricOf(restAddress, DELAY_P99);
   const ours: Rate[] = [];
   const bare: Rate[] = [];
+  const bareBatches: Rate[] = [];
   for (let round = 0; round < Number(words.rounds); round++) {
-    bare.push(await bareLoop());
+    bare.push(await bareLoop(rows));
+    bareBatches.push(await bareLoop(BARE_BATCH_ROWS));
     ours.push(await measured(server));
   }
   const delayMs = 1000 * (await metricOf(restAddress, DELAY_P99));
@@ -95,13 +100,13 @@ try {
   console.log(
     `model server, ${modelName}/${words.version}, ${rows} x ${size} px uint8, ${words.concurrency} in flight:`,
   );
-  console.log(`  images per second      ${rate(ours, "perSecond")}; bare loop ${rate(bare, "perSecond")}`);
-  console.log(
-    `  images per CPU second  ${rate(ours, "perCpuSecond")}; bare loop ${rate(bare, "perCpuSecond")}`,
-  );
-  console.log(
-    `  ratio ${ratio(ours, bare, "perSecond")} by wall time, ${ratio(ours, bare, "perCpuSecond")} by CPU time`,
-  );
+  for (const kind of ["perSecond", "perCpuSecond"] as const) {
+    console.log(
+      `  images ${kind === "perSecond" ? "per second    " : "per CPU second"}  ${rate(ours, kind)}; ` +
+        `bare loop of ${rows}: ${rate(bare, kind)}, ratio ${ratio(ours, bare, kind)}; ` +
+        `of ${BARE_BATCH_ROWS}: ${rate(bareBatches, kind)}, ratio ${ratio(ours, bareBatches, kind)}`,
+    );
+  }
   console.log(
     `  p50 ${at(0.5).toFixed(1)} ms, p99 ${at(0.99).toFixed(1)} ms; memory ${(await residentMiB(server.pid)).toFixed(0)} MiB; ` +
       `event-loop delay p99 ${delayMs.toFixed(1)} ms`,
@@ -134,9 +139,18 @@ async function measured({ pid }: MeasuredProcess): Promise<Rate> {
   return { perSecond: images / wallSeconds, perCpuSecond: images / ((await cpuSeconds(pid)) - cpuBegan) };
 }
 
-async function bareLoop(): Promise<Rate> {
-  const script = fileURLToPath(new URL("onnx-loop.js", import.meta.url));
-  const command = ["-c", "0", process.execPath, script, modelFile, words.seconds, words.rows, words.output];
+async function bareLoop(rowsPerRun: number): Promise<Rate> {
+  const script = fileURLToPath(new URL("harness/onnx-loop.js", import.meta.url));
+  const command = [
+    "-c",
+    "0",
+    process.execPath,
+    script,
+    modelFile,
+    words.seconds,
+    String(rowsPerRun),
+    words.output,
+  ];
   const child = spawn("taskset", command, { stdio: ["ignore", "pipe", "inherit"] });
   const [printed] = await Promise.all([text(child.stdout), once(child, "exit")]);
   const [images = 0, wallSeconds = 0, cpu = 0] = printed.trim().split(" ").map(Number);

@@ -48,7 +48,7 @@ function makeBatcher(options: Partial<BatcherOptions> = {}, sessions = 1) {
   const batchRows: number[] = [];
   const batcher = new Batcher<string, string>(
     target,
-    { maxBatchSize: 4, batchTimeoutMicros: 0, maxEnqueuedBatches: 2, ...options },
+    { maxBatchSize: 4, refuseLarger: true, batchTimeoutMicros: 0, maxEnqueuedBatches: 2, ...options },
     { batchStarted: (rows) => batchRows.push(rows) },
   );
   target.batcher = batcher;
@@ -222,9 +222,22 @@ describe("without batching", () => {
   });
 });
 
-test("with batching a request larger than a batch is refused", async () => {
-  const { submit } = makeBatcher();
-  expect(await submit("a", { rows: 5 })).toBe("BATCH_TOO_LARGE");
+describe("a request larger than a batch", () => {
+  test("is refused where TensorFlow Serving refuses it", async () => {
+    const { submit } = makeBatcher();
+    expect(await submit("a", { rows: 5 })).toBe("BATCH_TOO_LARGE");
+  });
+
+  test("else runs alone, and what comes after it does not join", async () => {
+    const { target, submit } = makeBatcher({ refuseLarger: false, maxEnqueuedBatches: 9 });
+    void submit("busy");
+    void submit("large", { rows: 5 });
+    void submit("a");
+    void submit("b");
+    await target.runs[0]?.answer();
+    await target.runs[1]?.answer();
+    expect(target.inputs).toEqual([["busy"], ["large"], ["a", "b"]]);
+  });
 });
 
 describe("with a batch timeout", () => {
@@ -296,7 +309,7 @@ test("a long queue of runs that fail at once is worked off without deep recursio
         return Promise.reject(new ServeError("TENSOR_INVALID", "not UTF-8"));
       },
     },
-    { maxBatchSize: undefined, batchTimeoutMicros: 0, maxEnqueuedBatches: 20_000 },
+    { maxBatchSize: undefined, refuseLarger: false, batchTimeoutMicros: 0, maxEnqueuedBatches: 20_000 },
     { batchStarted: () => {} },
   );
   const outcomes = Array.from({ length: 20_000 }, () =>
@@ -320,7 +333,7 @@ test("the answer says how long it waited and ran, and with how many rows", async
   const target = new PuppetTarget(1);
   const batcher = new Batcher<string, string>(
     target,
-    { maxBatchSize: 4, batchTimeoutMicros: 0, maxEnqueuedBatches: 2 },
+    { maxBatchSize: 4, refuseLarger: true, batchTimeoutMicros: 0, maxEnqueuedBatches: 2 },
     { batchStarted: () => {} },
   );
   const result = batcher.submit({ input: "a", rows: 2, joinKey: "k" }, never());

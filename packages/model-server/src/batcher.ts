@@ -30,8 +30,10 @@ export interface BatchTarget<Input, Output> {
 }
 
 export interface BatcherOptions {
-  /** Most rows in a batch of several requests; undefined = requests are never joined and any size runs. */
+  /** Most rows in a batch of several requests; undefined = requests are never joined. */
   readonly maxBatchSize: number | undefined;
+  /** A request of more rows than `maxBatchSize` is refused, as TensorFlow Serving does with batching; else it runs alone. */
+  readonly refuseLarger: boolean;
   /** Longest wait of an underfull batch while a session is idle; 0 = leave at once. Timers here have 1 ms steps. */
   readonly batchTimeoutMicros: number;
   /** Waiting batches before a request is refused. */
@@ -178,7 +180,7 @@ export class Batcher<Input, Output> {
     const { maxBatchSize, maxEnqueuedBatches } = this.#options;
     if (signal.aborted) return ServeError.from(signal.reason);
     if (this.#closed !== undefined) return this.#closed;
-    if (maxBatchSize !== undefined && item.rows > maxBatchSize) {
+    if (this.#options.refuseLarger && maxBatchSize !== undefined && item.rows > maxBatchSize) {
       return new ServeError(
         "BATCH_TOO_LARGE",
         `Batch size was ${item.rows}, larger than maximum input batch size ${maxBatchSize}`,
@@ -205,13 +207,13 @@ export class Batcher<Input, Output> {
 
   #enqueue(entry: Entry<Input, Output>): void {
     const { item } = entry;
-    const { maxBatchSize } = this.#options;
+    const maxBatchSize = this.#options.maxBatchSize ?? 0;
     const existing = this.#joinable(item);
     const batch: Batch<Input, Output> = existing ?? {
       entries: new Set(),
       openedAt: entry.submittedAt,
       rows: 0,
-      sealed: item.joinKey === undefined || maxBatchSize === undefined,
+      sealed: item.joinKey === undefined || item.rows >= maxBatchSize,
     };
     batch.entries.add(entry);
     batch.rows += item.rows;

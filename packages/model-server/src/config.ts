@@ -37,22 +37,21 @@ export const serveSettings = {
     env: "MODEL_BASE_PATH",
     placeholder: "folder",
   }),
-  enableBatching: setting(z.boolean().default(false), {
+  enableBatching: setting(z.boolean().optional(), {
     description:
-      "Join waiting requests into one run. Turn it on where a run of many rows is cheaper than many runs; on a CPU it rarely is.",
+      "Join waiting requests into one run of up to --max-batch-size rows and refuse larger ones, as TensorFlow Serving does. Without it, requests to a model with a contract (whose first dimension counts pictures) join up to 4 rows and larger ones run alone; requests to other models always run alone, which `false` asks for too.",
   }),
   maxBatchSize: setting(z.int().min(1).default(32), {
-    description: "With batching: most rows in a run; larger requests are refused.",
+    description: "With --enable-batching: most rows in a run.",
     placeholder: "rows",
   }),
   batchTimeoutMicros: setting(z.int().min(0).default(0), {
-    description:
-      "With batching: longest wait of an underfull batch for company; 0 leaves when a session is idle.",
+    description: "Longest wait of an underfull run for company; 0 leaves when a session is idle.",
     placeholder: "microseconds",
   }),
   maxEnqueuedBatches: setting(z.int().min(0).default(128), {
     description:
-      "Waiting batches, or requests without batching, before more are refused with UNAVAILABLE. Lower it to refuse earlier under overload.",
+      "Waiting runs, of one request or of several joined, before more are refused with UNAVAILABLE. Lower it to refuse earlier under overload.",
     placeholder: "count",
   }),
   workers: setting(z.int().min(1).max(256).optional(), {
@@ -90,6 +89,26 @@ export const serveSettings = {
 };
 
 export type ServeConfig = Config<typeof serveSettings>;
+
+/**
+ * Rows that requests join up to where nobody asked for batching. Measured with the clothing model on one core: 8.3 ms
+ * per picture alone, 7.4 at 4 rows, 7.6 at 8, 8.1 at 32 (int8); 18.2, 18.6, 18.7 and 19.0 (float32). Each run also
+ * costs two changes of thread, which joined requests share.
+ */
+const JOINED_ROWS = 4;
+
+/**
+ * How requests are joined. Where the first dimension is not known to count pictures they are not, unless asked for: a
+ * graph may mix its rows, and then neighbours would change each other's answers.
+ */
+export function batchingOf(
+  { enableBatching, maxBatchSize }: ServeConfig,
+  hasContract: boolean,
+): { readonly maxBatchSize: number | undefined; readonly refuseLarger: boolean } {
+  if (enableBatching === true) return { maxBatchSize, refuseLarger: true };
+  const joins = enableBatching === undefined && hasContract;
+  return { maxBatchSize: joins ? JOINED_ROWS : undefined, refuseLarger: false };
+}
 
 /** Name in TensorFlow Serving's image when MODEL_NAME is not set. */
 const IMAGE_MODEL_NAME = "model";

@@ -8,7 +8,7 @@ import type { Metrics } from "@vitrine/runtime/metrics";
 import { watchSilentConnections } from "@vitrine/runtime/silent-connections";
 import type { FastifyInstance } from "fastify";
 import { Batcher } from "./batcher.js";
-import { locateModel, type ServeConfig } from "./config.js";
+import { batchingOf, locateModel, type ServeConfig } from "./config.js";
 import { availableCores, shareCores } from "./cores.js";
 import { Health } from "./health.js";
 import { ModelRegistry } from "./model-registry.js";
@@ -30,7 +30,7 @@ const CRASH_LIMIT = 5;
 const CRASH_WINDOW_MS = 60_000;
 const RESTART_DELAY_MS = 100;
 
-/** Rows of the second warm-up run where batches form. */
+/** Most rows of the second warm-up run, where requests are joined. */
 const WARM_UP_ROWS = 8;
 
 export interface ModelServerParts {
@@ -157,8 +157,8 @@ async function loadServable(
   if (workers * intraOpThreads > cores) {
     logger.warn({ workers, intraOpThreads, cores }, "more threads than cores: they will wait for each other");
   }
-  const maxBatchSize = config.enableBatching ? config.maxBatchSize : undefined;
-  const warmUpRows = maxBatchSize === undefined ? [1] : [1, Math.min(maxBatchSize, WARM_UP_ROWS)];
+  const batching = batchingOf(config, contract !== undefined);
+  const warmUpRows = [1, Math.min(batching.maxBatchSize ?? 1, WARM_UP_ROWS)];
   const startedAt = performance.now();
   const pool = new SessionPool(
     {
@@ -194,7 +194,7 @@ async function loadServable(
   batcher = new Batcher(
     new PoolTarget(pool, signature),
     {
-      maxBatchSize,
+      ...batching,
       batchTimeoutMicros: config.batchTimeoutMicros,
       maxEnqueuedBatches: config.maxEnqueuedBatches,
     },

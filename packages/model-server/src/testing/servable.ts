@@ -24,7 +24,7 @@ export async function loadTestServable(
   const signature = signatureOf(await pool.start());
   const batcher: ConstructorParameters<typeof Servable>[0]["batcher"] = new Batcher(
     new PoolTarget(pool, signature),
-    { maxBatchSize: undefined, batchTimeoutMicros: 0, maxEnqueuedBatches: 8 },
+    { maxBatchSize: undefined, refuseLarger: false, batchTimeoutMicros: 0, maxEnqueuedBatches: 8 },
     { batchStarted: () => {} },
   );
   return new Servable({ version, signature, contract: undefined, batcher, pool });
