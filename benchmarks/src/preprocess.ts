@@ -19,7 +19,7 @@ import { createPreprocessor } from "@vitrine/gateway/preprocess";
 import type { PreprocessPlan } from "@vitrine/gateway/preprocess-plan";
 import { DataType } from "@vitrine/protocol/tensor";
 import sharp from "sharp";
-import { largePhotos, type PhotoSet, smallPhotos } from "./photos.js";
+import { largePhotos, type PhotoSet, smallPhotos } from "./harness/photos.js";
 
 const ROUNDS = 5;
 const ROUND_SECONDS = 2;
@@ -89,7 +89,7 @@ async function ourRound({ photos }: PhotoSet, seconds: number): Promise<number> 
 async function pillowRound(folder: string): Promise<number | undefined> {
   const python = process.env.VITRINE_PYTHON;
   if (python === undefined) return undefined;
-  const script = fileURLToPath(new URL("../src/pillow_loop.py", import.meta.url));
+  const script = fileURLToPath(new URL("../src/harness/pillow_loop.py", import.meta.url));
   const { stdout } = await promisify(execFile)(python, [script, folder, String(ROUND_SECONDS), String(SIZE)]);
   const [pictures, cpuSeconds] = (stdout.trim().split("\n").at(-1) ?? "").split(" ").map(Number);
   return (1000 * (cpuSeconds ?? Number.NaN)) / (pictures ?? Number.NaN);

@@ -1,0 +1,82 @@
+/** Processes under measurement: started on a core of their own, watched through /proc, ended by their id. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const VITRINE = fileURLToPath(new URL("../../../packages/cli/bin/vitrine.js", import.meta.url));
+
+/** Linux counts CPU time in ticks of 10 ms for programs. */
+const TICKS_PER_SECOND = 100;
+
+export interface MeasuredProcess {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  /** What followed `ready ` on its first line. */
+  readonly ready: string;
+  stop(): Promise<void>;
+}
+
+/** Starts a program on one core (or any, when `core` is undefined) and waits for a line that begins with `ready`. */
+export async function startReady(
+  command: readonly [string, ...string[]],
+  { core, env = {} }: { core?: number; env?: Record<string, string> } = {},
+): Promise<MeasuredProcess> {
+  const [program, ...args] =
+    core === undefined ? command : (["taskset", "-c", String(core), ...command] as const);
+  const child = spawn(program ?? "", args, {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let talk = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    talk = (talk + chunk.toString()).slice(-4000);
+  });
+  const ready = await new Promise<string>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => reject(new Error(`${command.join(" ")} ended with ${code}:\n${talk}`)));
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      if (line.startsWith("ready")) resolve(line.slice("ready".length).trim());
+    });
+  });
+  child.removeAllListeners("exit");
+  return { child, pid: child.pid ?? 0, ready, stop: () => stop(child) };
+}
+
+/** Starts `vitrine WORDS…`. */
+export function startVitrine(
+  words: readonly string[],
+  options?: { core?: number; env?: Record<string, string> },
+): Promise<MeasuredProcess> {
+  return startReady([process.execPath, VITRINE, ...words], options);
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGTERM");
+  await gone;
+}
+
+/** CPU seconds, all threads, user and system, since the process began. Linux only. */
+export async function cpuSeconds(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  // The second field is the program's name in brackets and may hold spaces.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** Resident memory in MiB. Linux only. */
+export async function residentMiB(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+}
+
+/** One sample of a Prometheus page, such as `nodejs_eventloop_delay_seconds{quantile="0.99"}`. */
+export async function metricOf(url: string, sample: string): Promise<number> {
+  const page = await (await fetch(new URL("/metrics", url))).text();
+  const line = page.split("\n").find((candidate) => candidate.startsWith(`${sample} `));
+  if (line === undefined) throw new Error(`${url}/metrics had no sample ${sample}`);
+  return Number(line.slice(sample.length + 1));
+}
