@@ -26,7 +26,7 @@ from .model import ClothingModel, file_digest, imagenet_weights
 from .odd_pictures import BADLY_SHOWN, packaged, without_clothes
 from .pixels import PICTURE_SIZE, serving_pixels
 from .runtime import logits_of, session
-from .train import Recipe, device, predict
+from .train import Recipe, device, mean_weights, predict
 
 CALIBRATION_PHOTOS = 256
 ALLOWED_LOSS = 0.007
@@ -35,11 +35,6 @@ ALLOWED_LOSS = 0.007
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def mean_weights(states: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Mean of each weight over models of the same shape."""
-    return {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
 
 
 def model_of(state: dict[str, Tensor]) -> ClothingModel:

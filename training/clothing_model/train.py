@@ -21,12 +21,23 @@ from .model import ClothingModel, load_imagenet, normalise
 from .outliers import outlier
 
 
+def warmed_cosine(step: int, steps: int, warm_up: int) -> float:
+    """Linear warm-up to 1, then half a cosine that ends at zero with the last of `steps`."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What a run does; every seed of a run does the same."""
 
     sizes: tuple[int, ...] = (128,) + 7 * (160,) + 3 * (192,)
     """Side of the training views in pixels, one entry an epoch."""
+    finish_sizes: tuple[int, ...] = 2 * (192,)
+    """The same for the epochs after that, with photos not mixed and a learning rate that starts once more, lower."""
+    finish_learning_rate: float = 0.5
+    """Share of the learning rates in those epochs."""
     photos_per_step: int = 30
     outliers_per_step: int = 2
     learning_rate: float = 2e-4
@@ -43,6 +54,20 @@ class Recipe:
 
     def steps_per_epoch(self, photos: int) -> int:
         return photos // self.photos_per_step
+
+    def epochs(self) -> int:
+        return len(self.sizes) + len(self.finish_sizes)
+
+    def is_finish(self, epoch: int) -> bool:
+        return epoch >= len(self.sizes)
+
+    def learning_rate_share(self, step: int, steps_per_epoch: int) -> float:
+        """Twice: linear warm-up, then half a cosine that ends at zero with the last step."""
+        main_steps = len(self.sizes) * steps_per_epoch
+        if step < main_steps:
+            return warmed_cosine(step, main_steps, self.warm_up_steps)
+        finish_steps = len(self.finish_sizes) * steps_per_epoch
+        return self.finish_learning_rate * warmed_cosine(step - main_steps, finish_steps, self.warm_up_steps)
 
 
 def device() -> torch.device:
@@ -90,6 +115,11 @@ def save(state: object, file: Path) -> None:
     unfinished.rename(file)
 
 
+def mean_weights(states: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Mean of each weight over models of the same shape."""
+    return {name: torch.stack([state[name].cpu() for state in states]).mean(0) for name in states[0]}
+
+
 @torch.no_grad()
 def predict(model: ClothingModel, pixels: np.ndarray, batch: int = 31) -> np.ndarray:
     """uint8 [n, h, w, 3] -> logits, float32 [n, classes]."""
@@ -100,18 +130,19 @@ def predict(model: ClothingModel, pixels: np.ndarray, batch: int = 31) -> np.nda
 
 
 def training_batch(
-    train: Split, rows: np.ndarray, size: int, recipe: Recipe, rng: np.random.Generator
+    train: Split, rows: np.ndarray, epoch: int, recipe: Recipe, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Photos of `rows`, augmented and perhaps mixed, then a few pictures without clothes.
+    """Photos of `rows`, augmented and, before the finish, perhaps mixed; then a few pictures without clothes.
 
     @returns normalised float32 [n, 3, size, size], and targets float32 [n, classes] that sum to 1.
     """
     where = device()
-    classes = len(LABELS)
+    classes, size = len(LABELS), (recipe.sizes + recipe.finish_sizes)[epoch]
     views = augment(torch.from_numpy(train.pixels[rows]).to(where), size, rng)
     smooth, labels = recipe.label_smoothing, torch.from_numpy(train.labels[rows]).to(where)
     targets = F.one_hot(labels, classes).float() * (1 - smooth) + smooth / classes
-    views, targets = mix(views, targets, rng)
+    if not recipe.is_finish(epoch):
+        views, targets = mix(views, targets, rng)
     parents = rng.integers(0, len(train.labels), recipe.outliers_per_step)
     drawn = np.stack([outlier(size, rng, np.array(train.pixels[parent])) for parent in parents])
     odd = torch.from_numpy(drawn).to(where).permute(0, 3, 1, 2).float()
@@ -119,15 +150,8 @@ def training_batch(
     return normalise(pixels), torch.cat([targets, torch.full((len(odd), classes), 1 / classes, device=where)])
 
 
-def learning_rate_share(step: int, steps: int, warm_up: int) -> float:
-    """Linear warm-up, then half a cosine that ends at zero with the last step."""
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
-
-
 def train_seed(seed: int, train: Split, validation: Split, recipe: Recipe, folder: Path) -> dict[str, Tensor]:
-    """Trains one seed and returns the moving average of its weights.
+    """Trains one seed and returns its weights: the mean of the moving averages at the end of both descents.
 
     The state after each epoch is in `<folder>/seed-<seed>.pt`; a second call goes on from there and, as random
     numbers are drawn anew per epoch from seed and epoch, does what an uninterrupted run does. Validation is only
@@ -135,7 +159,6 @@ def train_seed(seed: int, train: Split, validation: Split, recipe: Recipe, folde
     """
     where = device()
     steps_per_epoch = recipe.steps_per_epoch(len(train.labels))
-    steps = steps_per_epoch * len(recipe.sizes)
     model = ClothingModel(len(LABELS)).to(where, memory_format=torch.channels_last)
     model.load_state_dict(starting_weights(train, recipe, folder / "start.pt"))
     model.freeze_first(recipe.frozen_blocks)
@@ -151,7 +174,7 @@ def train_seed(seed: int, train: Split, validation: Split, recipe: Recipe, folde
     ]
     optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate)
 
-    checkpoint = folder / f"seed-{seed}.pt"
+    checkpoint, first_end = folder / f"seed-{seed}.pt", folder / f"seed-{seed}-first-end.pt"
     first_epoch, cpu_seconds = 0, 0.0
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=where, weights_only=True)
@@ -160,7 +183,7 @@ def train_seed(seed: int, train: Split, validation: Split, recipe: Recipe, folde
         optimiser.load_state_dict(state["optimiser"])
         first_epoch, cpu_seconds = state["epochs"], state["cpu_seconds"]
 
-    for epoch in range(first_epoch, len(recipe.sizes)):
+    for epoch in range(first_epoch, recipe.epochs()):
         started, started_cpu = time.monotonic(), time.process_time()
         rng = np.random.default_rng([seed, epoch])
         torch.manual_seed(seed * 1000 + epoch)
@@ -170,9 +193,9 @@ def train_seed(seed: int, train: Split, validation: Split, recipe: Recipe, folde
         for index in range(steps_per_epoch):
             step = epoch * steps_per_epoch + index
             for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * learning_rate_share(step, steps, recipe.warm_up_steps)
+                group["lr"] = group["peak"] * recipe.learning_rate_share(step, steps_per_epoch)
             rows = order[index * recipe.photos_per_step : (index + 1) * recipe.photos_per_step]
-            inputs, targets = training_batch(train, np.sort(rows), recipe.sizes[epoch], recipe, rng)
+            inputs, targets = training_batch(train, np.sort(rows), epoch, recipe, rng)
             loss = F.cross_entropy(model(inputs), targets)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -187,17 +210,19 @@ def train_seed(seed: int, train: Split, validation: Split, recipe: Recipe, folde
             if index % 20 == 19:
                 left = (time.monotonic() - started) / (index + 1) * (steps_per_epoch - index - 1)
                 print(
-                    f"seed {seed} epoch {epoch + 1}/{len(recipe.sizes)} step {index + 1}/{steps_per_epoch}"
+                    f"seed {seed} epoch {epoch + 1}/{recipe.epochs()} step {index + 1}/{steps_per_epoch}"
                     f" loss {np.mean(losses):.3f}, {left:.0f} s left of the epoch",
                     file=sys.stderr,
                     flush=True,
                 )
         cpu_seconds += time.process_time() - started_cpu
         report = f"seed {seed} epoch {epoch + 1}: loss {np.mean(losses):.3f}, {cpu_seconds:.0f} cpu-s so far"
-        if epoch % 3 == 2 or epoch >= len(recipe.sizes) - 2:
+        if epoch % 3 == 2 or epoch >= recipe.epochs() - 2:
             right = (predict(average, validation.pixels).argmax(1) == validation.labels).mean()
             report += f", validation accuracy {right:.4f}"
         print(report, file=sys.stderr, flush=True)
+        if epoch == len(recipe.sizes) - 1:
+            save(average.state_dict(), first_end)
         save(
             {
                 "model": model.state_dict(),
@@ -208,4 +233,4 @@ def train_seed(seed: int, train: Split, validation: Split, recipe: Recipe, folde
             },
             checkpoint,
         )
-    return {name: value.cpu() for name, value in average.state_dict().items()}
+    return mean_weights([torch.load(first_end, map_location="cpu", weights_only=True), average.state_dict()])
