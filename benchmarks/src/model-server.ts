@@ -10,7 +10,7 @@ import path from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { MODEL_SERVER_NODE_FLAGS } from "@vitrine/model-server/node-flags";
+import { MODEL_SERVER_NODE_FLAGS } from "@vitrine/model-server/garbage";
 import { GrpcChannel } from "@vitrine/protocol/grpc/channel";
 import { PREDICT } from "@vitrine/protocol/services";
 import { DataType, tensorToProto } from "@vitrine/protocol/tensor";

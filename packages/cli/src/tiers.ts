@@ -1,6 +1,6 @@
 /** Both tiers as child processes on this machine. */
 import path from "node:path";
-import { MODEL_SERVER_NODE_FLAGS } from "@vitrine/model-server/node-flags";
+import { MODEL_SERVER_NODE_FLAGS } from "@vitrine/model-server/garbage";
 import { logLineAsText } from "@vitrine/runtime/log-text";
 import type { LogLevel } from "@vitrine/runtime/logger";
 import type { Environment } from "@vitrine/runtime/settings";

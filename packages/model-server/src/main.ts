@@ -10,6 +10,7 @@ import type { FastifyInstance } from "fastify";
 import { Batcher } from "./batcher.js";
 import { batchingOf, locateModel, type ServeConfig } from "./config.js";
 import { availableCores, shareCores } from "./cores.js";
+import { collectGarbageLater } from "./garbage.js";
 import { Health } from "./health.js";
 import { ModelRegistry } from "./model-registry.js";
 import { addPredictionServices } from "./prediction-service.js";
@@ -58,6 +59,7 @@ export async function startModelServer(
   config: ServeConfig,
   { logger, metrics, signal, workerUrl = WORKER_URL }: ModelServerParts,
 ): Promise<ModelServer> {
+  collectGarbageLater();
   const { name, basePath } = locateModel(config);
   const registry = new ModelRegistry();
   const health = new Health(registry);

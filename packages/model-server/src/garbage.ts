@@ -1,0 +1,21 @@
+/**
+ * How V8 collects garbage in the model server's process.
+ *
+ * Each request of 196 KB (256 x 256 pixels) leaves about 400 KB of buffers, in a heap of only 15 MB. V8 lets a heap
+ * of that size grow by little before it marks all of it, on five threads: every 40 requests, for 1 ms of CPU each.
+ * Measured with the clothing model on one core, 8 requests in flight: 8.9 ms of CPU per request, 8.1 with both
+ * settings here; a bare ONNX Runtime loop takes 8.1.
+ */
+import { setFlagsFromString } from "node:v8";
+
+/**
+ * Flags for whoever starts the process. A young generation of 1 MB instead of up to 16 is collected before its
+ * buffers count as old.
+ */
+export const MODEL_SERVER_NODE_FLAGS: readonly string[] = ["--max-semi-space-size=1"];
+
+/** Lets the heap grow to five times what survived the last collection: to some 75 MB, buffers included. */
+export function collectGarbageLater(): void {
+  // V8 reads this one anew at each collection; a V8 that does not know it says so on stderr and goes on.
+  setFlagsFromString("--heap-growing-percent=400");
+}
