@@ -35,7 +35,8 @@ async function read(file: string): Promise<string> {
 
 /**
  * Workers and threads per worker whose product is at most `cores`. One thread in each of many sessions serves more
- * requests than many threads in one: operators of small batches do not split evenly (docs/performance.md).
+ * requests than many threads in one: operators of small batches do not split evenly. Measured on two cores: 10.4 ms of CPU per picture with two sessions of
+ * one thread, 10.9 with one session of two (medians of three, clothing model int8, a busy machine).
  */
 export function shareCores(
   cores: number,
