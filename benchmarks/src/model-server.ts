@@ -11,6 +11,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { MODEL_SERVER_NODE_FLAGS } from "@vitrine/model-server/garbage";
+import { findLatestVersion } from "@vitrine/model-server/version-folders";
 import { GrpcChannel } from "@vitrine/protocol/grpc/channel";
 import { PREDICT } from "@vitrine/protocol/services";
 import { DataType, tensorToProto } from "@vitrine/protocol/tensor";
@@ -22,7 +23,6 @@ const { values: words } = parseArgs({
       type: "string",
       default: fileURLToPath(new URL("../../models/clothing-model", import.meta.url)),
     },
-    version: { type: "string", default: "2" },
     output: { type: "string", default: "logits" },
     size: { type: "string", default: "256" },
     rounds: { type: "string", default: "5" },
@@ -36,7 +36,7 @@ const { values: words } = parseArgs({
 });
 const DELAY_P99 = 'nodejs_eventloop_delay_seconds{quantile="0.99"}';
 const modelName = path.basename(words.model);
-const modelFile = path.join(words.model, words.version, "model.onnx");
+const { modelFile, version } = await findLatestVersion(words.model);
 const rows = Number(words.rows);
 const size = Number(words.size);
 
@@ -98,7 +98,7 @@ try {
   durations.sort((a, b) => a - b);
   const at = (share: number) => durations[Math.floor(share * (durations.length - 1))] ?? Number.NaN;
   console.log(
-    `model server, ${modelName}/${words.version}, ${rows} x ${size} px uint8, ${words.concurrency} in flight:`,
+    `model server, ${modelName}/${version}, ${rows} x ${size} px uint8, ${words.concurrency} in flight:`,
   );
   for (const kind of ["perSecond", "perCpuSecond"] as const) {
     console.log(
