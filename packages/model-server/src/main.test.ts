@@ -38,6 +38,23 @@ function command(word: string) {
   return request({ command: { dtype: DataType.DT_STRING, shape: [1], data } });
 }
 
+/** Sends a request that holds its session, and resolves when it does. */
+async function holdSession({ channel }: StartedServer) {
+  const gate = new BroadcastChannel("scripted-worker");
+  const holding = new Promise<void>((resolve) => {
+    gate.onmessage = () => resolve();
+  });
+  const outcome = outcomeOf(channel.unary(PREDICT, command("hold")));
+  await holding;
+  return {
+    outcome,
+    release: () => {
+      gate.postMessage("release");
+      gate.close();
+    },
+  };
+}
+
 const outcomeOf = (call: Promise<unknown>) =>
   call.then(
     () => "OK",
@@ -297,21 +314,22 @@ describe("batching", () => {
 
 describe("while every session is busy", () => {
   test("a request beyond the queue is refused, and the health stays", async () => {
-    const { channel } = await startScripted({ maxEnqueuedBatches: "0" });
-    const parked = outcomeOf(channel.unary(PREDICT, command("sleep")));
-    expect(await outcomeOf(channel.unary(PREDICT, command("echo")))).toBe("UNAVAILABLE");
-    expect((await channel.unary(HEALTH_CHECK, { service: "" })).status).toBe(1);
-    expect(await parked).toBe("OK");
+    const server = await startScripted({ maxEnqueuedBatches: "0" });
+    const held = await holdSession(server);
+    expect(await outcomeOf(server.channel.unary(PREDICT, command("echo")))).toBe("UNAVAILABLE");
+    expect((await server.channel.unary(HEALTH_CHECK, { service: "" })).status).toBe(1);
+    held.release();
+    expect(await held.outcome).toBe("OK");
   });
 
   test("a deadline that passes in the queue is answered in time, and the request never runs", async () => {
-    const { channel, rest } = await startScripted();
-    const parked = outcomeOf(channel.unary(PREDICT, command("sleep")));
-    expect(await outcomeOf(channel.unary(PREDICT, command("exit"), { timeoutMs: 20 }))).toBe(
-      "DEADLINE_EXCEEDED",
-    );
-    expect(await parked).toBe("OK");
-    const metrics = await (await fetch(`${rest}/metrics`)).text();
+    const server = await startScripted();
+    const held = await holdSession(server);
+    const late = server.channel.unary(PREDICT, command("exit"), { timeoutMs: 20 });
+    expect(await outcomeOf(late)).toBe("DEADLINE_EXCEEDED");
+    held.release();
+    expect(await held.outcome).toBe("OK");
+    const metrics = await (await fetch(`${server.rest}/metrics`)).text();
     expect(metrics).toContain("vitrine_model_server_worker_restarts_total 0");
   });
 });
@@ -339,15 +357,15 @@ describe("a session worker that dies", () => {
 
 describe("draining", () => {
   test("finishes what was accepted, says so to probes, and takes nothing new", async () => {
-    const { channel, server, rest } = await startScripted();
-    const accepted = [
-      outcomeOf(channel.unary(PREDICT, command("sleep"))),
-      outcomeOf(channel.unary(PREDICT, command("echo"))),
-    ];
-    // The second round trip on the same connection shows that both calls have arrived.
+    const started = await startScripted();
+    const { channel, server, rest } = started;
+    const held = await holdSession(started);
+    const queued = outcomeOf(channel.unary(PREDICT, command("echo")));
+    // A later call on the same connection was answered, so the queued one has arrived.
     await channel.unary(HEALTH_CHECK, { service: "" });
     const drained = server.drain(10_000);
-    expect(await Promise.all(accepted)).toEqual(["OK", "OK"]);
+    held.release();
+    expect([await held.outcome, await queued]).toEqual(["OK", "OK"]);
     await drained;
     await expect(fetch(`${rest}/livez`)).rejects.toThrow();
     expect(await outcomeOf(channel.unary(PREDICT, command("echo")))).toBe("UNAVAILABLE");
