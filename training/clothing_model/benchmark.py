@@ -65,21 +65,24 @@ def measure(models: Path, rounds: int) -> list[dict]:
     rng = np.random.default_rng(0)
     times: dict[tuple[str, int], tuple[list[float], list[float]]] = {}
     for round_number in range(rounds + 1):
-        for name, loaded in sessions.items():
-            for batch in BATCHES:
-                if name.startswith("Xception"):
-                    pixels = rng.uniform(-1, 1, (batch, XCEPTION_SIZE, XCEPTION_SIZE, 3)).astype(np.float32)
-                else:
-                    pixels = rng.integers(0, 256, (batch, PICTURE_SIZE, PICTURE_SIZE, 3), dtype=np.uint8)
-                wall, busy = time.perf_counter(), time.process_time()
-                loaded.run(None, {INPUT: pixels})
-                wall, busy = time.perf_counter() - wall, time.process_time() - busy
-                if round_number > 0:  # the first round only warms up
-                    lists = times.setdefault((name, batch), ([], []))
-                    lists[0].append(1000 * wall / batch)
-                    lists[1].append(1000 * busy / batch)
+        # Another order each round: what ran before leaves caches cold or warm.
+        for turn in rng.permutation(len(sessions) * len(BATCHES)):
+            name, batch = list(sessions)[turn // len(BATCHES)], BATCHES[turn % len(BATCHES)]
+            loaded = sessions[name]
+            if name.startswith("Xception"):
+                pixels = rng.uniform(-1, 1, (batch, XCEPTION_SIZE, XCEPTION_SIZE, 3)).astype(np.float32)
+            else:
+                pixels = rng.integers(0, 256, (batch, PICTURE_SIZE, PICTURE_SIZE, 3), dtype=np.uint8)
+            wall, busy = time.perf_counter(), time.process_time()
+            loaded.run(None, {INPUT: pixels})
+            wall, busy = time.perf_counter() - wall, time.process_time() - busy
+            if round_number > 0:  # the first round only warms up
+                lists = times.setdefault((name, batch), ([], []))
+                lists[0].append(1000 * wall / batch)
+                lists[1].append(1000 * busy / batch)
     rows = []
-    for (name, batch), (wall, busy) in times.items():
+    for name, batch in ((name, batch) for name in sessions for batch in BATCHES):
+        wall, busy = times[name, batch]
         reference = statistics.median(times["Xception 299 fp32", batch][1])
         rows.append(
             {
