@@ -1,6 +1,6 @@
 /**
- * What a caller sees while parts of the system die under steady load: every session worker at once, then the
- * model server and the gateway by SIGKILL. Prints requests, failures and the time to the first answer after.
+ * What a caller sees while parts of the system die under steady load: one session worker, all of them at once, then
+ * the model server and the gateway by SIGKILL. Prints requests, failures and the time to the first answer after.
  */
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,11 +15,12 @@ const AFTER_MS = 9000;
 const MODEL = fileURLToPath(new URL("../../models/clothing-model", import.meta.url));
 const { photos } = await smallPhotos(20);
 
-await crashWorkers();
+await crashWorkers("one session worker of the model server died over a run", "SIGUSR2");
+await crashWorkers("every session worker of the model server died over a run", "SIGHUP");
 await killTier("serve");
 await killTier("gateway");
 
-async function crashWorkers(): Promise<void> {
+async function crashWorkers(what: string, signal: NodeJS.Signals): Promise<void> {
   const script = fileURLToPath(new URL("./harness/crashable-model-server.js", import.meta.url));
   const server = await startReady([process.execPath, script, MODEL]);
   const [grpcPort, restPort] = server.ready.split(" ");
@@ -27,8 +28,8 @@ async function crashWorkers(): Promise<void> {
     ...["gateway", "--port", "0", "--host", "127.0.0.1", "--log-level", "error"],
     ...["--tf-serving-host", `127.0.0.1:${grpcPort}`],
   ]);
-  await loadAround("every session worker of the model server died over a run", gateway.ready, async () => {
-    server.child.kill("SIGUSR2");
+  await loadAround(what, gateway.ready, async () => {
+    server.child.kill(signal);
   });
   const restarts = await metricOf(
     `http://127.0.0.1:${restPort}`,

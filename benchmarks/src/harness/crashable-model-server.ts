@@ -1,4 +1,5 @@
-/** A model server on free ports whose session workers each die over their next run at every SIGUSR2. */
+/** A model server on free ports. At SIGUSR2 one of its session workers dies over its next run, at SIGHUP each of them. */
+import { availableParallelism } from "node:os";
 import { serveSettings } from "@vitrine/model-server/config";
 import { startModelServer } from "@vitrine/model-server/main";
 import { createLogger } from "@vitrine/runtime/logger";
@@ -16,9 +17,17 @@ const server = await startModelServer(config, {
   workerUrl: new URL("./crashing-session-worker.js", import.meta.url),
 });
 const orders = new BroadcastChannel("crash");
-process.on("SIGUSR2", () => orders.postMessage("crash"));
+process.on("SIGUSR2", () => order(1));
+process.on("SIGHUP", () => order(availableParallelism()));
 process.on("SIGTERM", () => {
   orders.close();
   void server.drain(5000).then(() => process.exit());
 });
+/** The workers share the count: whichever is given a run first takes a death from it. */
+function order(deaths: number): void {
+  const deathsWanted = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  deathsWanted[0] = deaths;
+  orders.postMessage(deathsWanted);
+}
+
 console.log(`ready ${server.grpcPort} ${server.restPort}`);
