@@ -32,6 +32,10 @@ const ELEMENT_TYPES: ReadonlySet<string> = new Set<ElementType>([
   "uint64",
 ]);
 
+// onnxruntime-node 1.30 takes half floats as a Float16Array where Node has one (from 24 on), and its native part then sees
+// no bytes in it. Without the global it takes the Uint16Array of bit patterns, as under older versions. This thread is ours alone.
+Reflect.deleteProperty(globalThis, "Float16Array");
+
 function isElementType(type: string): type is ElementType {
   return ELEMENT_TYPES.has(type);
 }
@@ -98,10 +102,7 @@ function sessionTensor(
   if (!isElementType(type)) throw new Error(`output ${name} was of type ${type}, expected a known one`);
   if (Array.isArray(data)) return { type, dims, data };
   if (!(data.buffer instanceof ArrayBuffer)) throw new Error(`output ${name} was not in memory of its own`);
-  // Where Node has Float16Array, ONNX Runtime answers one.
-  return type === "float16"
-    ? { type, dims, data: new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) }
-    : { type, dims, data: data as NumericArray };
+  return { type, dims, data: data as NumericArray };
 }
 
 function messageOf(error: unknown): string {
