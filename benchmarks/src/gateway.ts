@@ -5,17 +5,16 @@
  * the bare loop: Pillow where VITRINE_PYTHON names a Python that has it, else sharp's own decode and resize,
  * which is not exact. Images per second of CPU are compared, so a busy machine changes the ratio little.
  */
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { type LoadAnswer, percentile, runLoad } from "./harness/http-load.js";
+import { type LoadAnswer, runLoad } from "./harness/http-load.js";
 import { startInstantModelTier } from "./harness/instant-model-tier.js";
 import { largePhotos, type PhotoSet, smallPhotos } from "./harness/photos.js";
-import { cpuSeconds, metricOf, residentMiB, startVitrine } from "./harness/processes.js";
+import { cpuSeconds, metricOf, residentMiB, runBareLoop, startVitrine } from "./harness/processes.js";
+import { median, percentile, spread } from "./harness/statistics.js";
 
 const ROUNDS = 3;
 const ROUND_MS = 5000;
@@ -52,7 +51,7 @@ async function compare(set: PhotoSet): Promise<void> {
     const p99Ms = 1000 * (await metricOf(url, 'nodejs_eventloop_delay_seconds{quantile="0.99"}'));
     const durations = answers.map(({ durationMs }) => durationMs);
     console.log(`gateway, ${set.name}, upload, ${CONCURRENCY} clients, instant model tier:`);
-    console.log(`  ${rate(ours)} images per CPU second; bare ${bareName()}: ${rate(bare)}`);
+    console.log(`  ${spread(ours)} images per CPU second; bare ${bareName()}: ${spread(bare)}`);
     console.log(
       `  ratio ${(median(ours) / median(bare)).toFixed(2)} (whole gateway / decode + resize alone)`,
     );
@@ -88,19 +87,9 @@ function bareName(): string {
 async function bareLoop(folder: string): Promise<number> {
   const python = process.env.VITRINE_PYTHON;
   const script = python === undefined ? "harness/sharp-loop.js" : "../src/harness/pillow_loop.py";
-  const program = [python ?? process.execPath, fileURLToPath(new URL(script, import.meta.url))];
-  const child = spawn("taskset", ["-c", "0", ...program, folder, String(ROUND_MS / 1000), String(SIZE)], {
-    stdio: ["ignore", "pipe", "inherit"],
+  const program = [python ?? process.execPath, fileURLToPath(new URL(script, import.meta.url))] as const;
+  const [images, seconds] = await runBareLoop([...program, folder, String(ROUND_MS / 1000), String(SIZE)], {
+    core: 0,
   });
-  const [output] = await Promise.all([text(child.stdout), once(child, "exit")]);
-  const [images, seconds] = (output.trim().split("\n").at(-1) ?? "").split(" ").map(Number);
   return (images ?? Number.NaN) / (seconds ?? Number.NaN);
-}
-
-function median(numbers: readonly number[]): number {
-  return percentile(numbers, 0.5);
-}
-
-function rate(numbers: readonly number[]): string {
-  return `${median(numbers).toFixed(0)} (${Math.min(...numbers).toFixed(0)} to ${Math.max(...numbers).toFixed(0)})`;
 }

@@ -12,6 +12,7 @@ import { GrpcChannel } from "@vitrine/protocol/grpc/channel";
 import { GrpcServer } from "@vitrine/protocol/grpc/server";
 import { PREDICT } from "@vitrine/protocol/services";
 import { DataType, type Tensor, tensorFromProto, tensorToProto } from "@vitrine/protocol/tensor";
+import { median } from "./harness/statistics.js";
 
 type Library = "own" | "grpc-js";
 
@@ -173,11 +174,6 @@ async function measure(server: Child, client: Child, size: string, forMs: number
   const [calls = 0, wallMs = 0, clientCpuMs = 0] = await ask(client, { size, forMs });
   const [after = 0] = await ask(server, "cpu");
   return { calls, wallMs, clientCpuMs, serverCpuMs: after - before };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
 async function main(): Promise<void> {

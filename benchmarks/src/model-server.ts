@@ -4,10 +4,8 @@
  * Server and loop run on core 0, this process, which makes the load, on core 1; rounds alternate, so that a busy
  * machine slows both. Words: --model FOLDER, --rounds N, --seconds N, --concurrency N, --rows N, --serve FLAG (repeatable).
  */
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import path from "node:path";
-import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { MODEL_SERVER_NODE_FLAGS } from "@vitrine/model-server/garbage";
@@ -15,7 +13,16 @@ import { findLatestVersion } from "@vitrine/model-server/version-folders";
 import { GrpcChannel } from "@vitrine/protocol/grpc/channel";
 import { PREDICT } from "@vitrine/protocol/services";
 import { DataType, tensorToProto } from "@vitrine/protocol/tensor";
-import { cpuSeconds, type MeasuredProcess, metricOf, residentMiB, startReady } from "./harness/processes.js";
+import {
+  cpuSeconds,
+  type MeasuredProcess,
+  metricOf,
+  residentMiB,
+  runBareLoop,
+  startReady,
+  VITRINE,
+} from "./harness/processes.js";
+import { median, percentile, spread } from "./harness/statistics.js";
 
 const { values: words } = parseArgs({
   options: {
@@ -68,7 +75,7 @@ const server = await startReady(
   [
     process.execPath,
     ...MODEL_SERVER_NODE_FLAGS,
-    fileURLToPath(new URL("../../packages/cli/bin/vitrine.js", import.meta.url)),
+    VITRINE,
     "serve",
     `--model-base-path=${words.model}`,
     "--host=127.0.0.1",
@@ -95,8 +102,6 @@ try {
     ours.push(await measured(server));
   }
   const delayMs = 1000 * (await metricOf(restAddress, DELAY_P99));
-  durations.sort((a, b) => a - b);
-  const at = (share: number) => durations[Math.floor(share * (durations.length - 1))] ?? Number.NaN;
   console.log(
     `model server, ${modelName}/${version}, ${rows} x ${size} px uint8, ${words.concurrency} in flight:`,
   );
@@ -108,7 +113,7 @@ try {
     );
   }
   console.log(
-    `  p50 ${at(0.5).toFixed(1)} ms, p99 ${at(0.99).toFixed(1)} ms; memory ${(await residentMiB(server.pid)).toFixed(0)} MiB; ` +
+    `  p50 ${percentile(durations, 0.5).toFixed(1)} ms, p99 ${percentile(durations, 0.99).toFixed(1)} ms; memory ${(await residentMiB(server.pid)).toFixed(0)} MiB; ` +
       `event-loop delay p99 ${delayMs.toFixed(1)} ms`,
   );
 } finally {
@@ -141,30 +146,15 @@ async function measured({ pid }: MeasuredProcess): Promise<Rate> {
 
 async function bareLoop(rowsPerRun: number): Promise<Rate> {
   const script = fileURLToPath(new URL("harness/onnx-loop.js", import.meta.url));
-  const command = [
-    "-c",
-    "0",
-    process.execPath,
-    script,
-    modelFile,
-    words.seconds,
-    String(rowsPerRun),
-    words.output,
-  ];
-  const child = spawn("taskset", command, { stdio: ["ignore", "pipe", "inherit"] });
-  const [printed] = await Promise.all([text(child.stdout), once(child, "exit")]);
-  const [images = 0, wallSeconds = 0, cpu = 0] = printed.trim().split(" ").map(Number);
+  const [images = 0, wallSeconds = 0, cpu = 0] = await runBareLoop(
+    [process.execPath, script, modelFile, words.seconds, String(rowsPerRun), words.output],
+    { core: 0 },
+  );
   return { perSecond: images / wallSeconds, perCpuSecond: images / cpu };
 }
 
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
 function rate(rates: readonly Rate[], kind: keyof Rate): string {
-  const numbers = rates.map((entry) => entry[kind]);
-  return `${median(numbers).toFixed(0)} (${Math.min(...numbers).toFixed(0)} to ${Math.max(...numbers).toFixed(0)})`;
+  return spread(rates.map((entry) => entry[kind]));
 }
 
 /** Median over the rounds of each round's own ratio. */

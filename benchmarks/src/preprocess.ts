@@ -4,13 +4,11 @@
  * Rounds alternate with Pillow where VITRINE_PYTHON names a Python that has it; else only our figures are printed.
  * CPU time is compared, so a busy machine changes the ratio little. Then the pool: all cores, and its memory.
  */
-import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { createBaselineDecoder } from "@vitrine/gateway/pixels/jpeg-baseline";
 import { preparePicture } from "@vitrine/gateway/pixels/prepare";
 import { resize } from "@vitrine/gateway/pixels/resize";
@@ -20,6 +18,8 @@ import type { PreprocessPlan } from "@vitrine/gateway/preprocess-plan";
 import { DataType } from "@vitrine/protocol/tensor";
 import sharp from "sharp";
 import { largePhotos, type PhotoSet, smallPhotos } from "./harness/photos.js";
+import { runBareLoop } from "./harness/processes.js";
+import { median, spread } from "./harness/statistics.js";
 
 const ROUNDS = 5;
 const ROUND_SECONDS = 2;
@@ -63,9 +63,9 @@ async function compareWithPillow(set: PhotoSet): Promise<void> {
       if (theirs !== undefined) pillow.push(theirs);
     }
     console.log(`${set.name}, decode and bilinear ${SIZE}, CPU ms per picture:`);
-    console.log(`  Vitrine ${spread(ours)}`);
+    console.log(`  Vitrine ${spread(ours, 2)}`);
     if (pillow.length === 0) return;
-    console.log(`  Pillow  ${spread(pillow)}`);
+    console.log(`  Pillow  ${spread(pillow, 2)}`);
     console.log(`  ratio   ${(median(pillow) / median(ours)).toFixed(2)} (above 1: Vitrine is faster)`);
   } finally {
     await rm(folder, { recursive: true });
@@ -90,8 +90,13 @@ async function pillowRound(folder: string): Promise<number | undefined> {
   const python = process.env.VITRINE_PYTHON;
   if (python === undefined) return undefined;
   const script = fileURLToPath(new URL("../src/harness/pillow_loop.py", import.meta.url));
-  const { stdout } = await promisify(execFile)(python, [script, folder, String(ROUND_SECONDS), String(SIZE)]);
-  const [pictures, cpuSeconds] = (stdout.trim().split("\n").at(-1) ?? "").split(" ").map(Number);
+  const [pictures, cpuSeconds] = await runBareLoop([
+    python,
+    script,
+    folder,
+    String(ROUND_SECONDS),
+    String(SIZE),
+  ]);
   return (1000 * (cpuSeconds ?? Number.NaN)) / (pictures ?? Number.NaN);
 }
 
@@ -125,12 +130,4 @@ async function loadPool({ name, photos }: PhotoSet): Promise<void> {
     `  ${(pictures / POOL_SECONDS).toFixed(0)} pictures/s; event-loop delay p99 ${(delay.percentile(99) / 1e6).toFixed(1)} ms; ` +
       `memory at most ${(mostResident / 2 ** 20).toFixed(0)} MiB`,
   );
-}
-
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
-}
-
-function spread(numbers: readonly number[]): string {
-  return `${median(numbers).toFixed(2)} (${Math.min(...numbers).toFixed(2)} to ${Math.max(...numbers).toFixed(2)})`;
 }

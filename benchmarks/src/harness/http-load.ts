@@ -88,9 +88,3 @@ async function send(
     outgoing.end(body);
   });
 }
-
-/** Value below which the share `quantile` of the numbers lies. */
-export function percentile(numbers: readonly number[], quantile: number): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * quantile))] ?? Number.NaN;
-}

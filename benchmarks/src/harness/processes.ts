@@ -3,9 +3,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
-const VITRINE = fileURLToPath(new URL("../../../packages/cli/bin/vitrine.js", import.meta.url));
+export const VITRINE = fileURLToPath(new URL("../../../packages/cli/bin/vitrine.js", import.meta.url));
 
 /** Linux counts CPU time in ticks of 10 ms for programs. */
 const TICKS_PER_SECOND = 100;
@@ -23,9 +24,8 @@ export async function startReady(
   command: readonly [string, ...string[]],
   { core, env = {} }: { core?: number; env?: Record<string, string> } = {},
 ): Promise<MeasuredProcess> {
-  const [program, ...args] =
-    core === undefined ? command : (["taskset", "-c", String(core), ...command] as const);
-  const child = spawn(program ?? "", args, {
+  const [program, ...args] = core === undefined ? command : onCore(core, command);
+  const child = spawn(program, args, {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -57,6 +57,26 @@ async function stop(child: ChildProcess): Promise<void> {
   const gone = once(child, "exit");
   child.kill("SIGTERM");
   await gone;
+}
+
+/**
+ * Runs a bare loop to its end, on one core where `core` says so.
+ *
+ * @returns the numbers on the last line that it printed.
+ */
+export async function runBareLoop(
+  command: readonly [string, ...string[]],
+  { core }: { core?: number } = {},
+): Promise<number[]> {
+  const [program, ...args] = core === undefined ? command : onCore(core, command);
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const [printed, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+  if (code !== 0) throw new Error(`${command.join(" ")} ended with ${code}`);
+  return (printed.trim().split("\n").at(-1) ?? "").split(" ").map(Number);
+}
+
+function onCore(core: number, command: readonly [string, ...string[]]): [string, ...string[]] {
+  return ["taskset", "-c", String(core), ...command];
 }
 
 /** CPU seconds, all threads, user and system, since the process began. Linux only. */
