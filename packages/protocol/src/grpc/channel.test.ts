@@ -10,6 +10,7 @@ import { HEALTH_CHECK, PREDICT } from "../services.js";
 import { ServeError } from "../status.js";
 import { DataType, tensorFromProto, tensorToProto } from "../tensor.js";
 import { type ForeignHandler, startForeignServer } from "../testing/foreign-grpc.js";
+import { isEcho, pictureRequest } from "../testing/picture-request.js";
 import { startTcpProxy } from "../testing/tcp-proxy.js";
 import { GrpcChannel, type GrpcChannelOptions } from "./channel.js";
 import { GrpcServer } from "./server.js";
@@ -67,23 +68,6 @@ async function listen(server: Server): Promise<number> {
   cleanups.push(() => server.close());
   await once(server, "listening");
   return (server.address() as AddressInfo).port;
-}
-
-function pictureRequest(bytes: number, fill = 7): PredictRequest {
-  const data = new Uint8Array(bytes).fill(fill);
-  return {
-    modelSpec: { name: `m${fill}`, versionChoice: undefined, signatureName: "" },
-    inputs: new Map([
-      ["image", tensorToProto({ dtype: DataType.DT_UINT8, shape: [bytes], data }, "content")],
-    ]),
-    outputFilter: [],
-  };
-}
-
-function isEcho(request: PredictRequest, response: PredictResponse): boolean {
-  const sent = request.inputs.get("image")?.tensorContent;
-  const received = response.outputs.get("image")?.tensorContent;
-  return sent !== undefined && received !== undefined && Buffer.compare(sent, received) === 0;
 }
 
 describe("with @grpc/grpc-js as the server", () => {

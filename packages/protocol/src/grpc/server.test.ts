@@ -9,8 +9,8 @@ import { HealthCheckResponse } from "../gen/grpc/health/v1/health.js";
 import type { PredictRequest, PredictResponse } from "../gen/tensorflow_serving/apis/predict.js";
 import { HEALTH_CHECK, HEALTH_WATCH, PREDICT } from "../services.js";
 import { ServeError } from "../status.js";
-import { DataType, tensorToProto } from "../tensor.js";
 import { ForeignClient } from "../testing/foreign-grpc.js";
+import { isEcho, pictureRequest } from "../testing/picture-request.js";
 import { type FinishedCall, GrpcServer, type GrpcServerOptions, type ServerCall } from "./server.js";
 
 const cleanups: (() => void)[] = [];
@@ -55,23 +55,6 @@ function foreignClient(port: number, options?: grpc.ClientOptions): ForeignClien
 
 function echo(request: PredictRequest): PredictResponse {
   return { outputs: request.inputs, modelSpec: request.modelSpec };
-}
-
-function pictureRequest(bytes: number, fill = 7): PredictRequest {
-  const data = new Uint8Array(bytes).fill(fill);
-  return {
-    modelSpec: { name: `m${fill}`, versionChoice: undefined, signatureName: "" },
-    inputs: new Map([
-      ["image", tensorToProto({ dtype: DataType.DT_UINT8, shape: [bytes], data }, "content")],
-    ]),
-    outputFilter: [],
-  };
-}
-
-function isEcho(request: PredictRequest, response: PredictResponse): boolean {
-  const sent = request.inputs.get("image")?.tensorContent;
-  const received = response.outputs.get("image")?.tensorContent;
-  return sent !== undefined && received !== undefined && Buffer.compare(sent, received) === 0;
 }
 
 /** A peer that may say anything. */
