@@ -19,7 +19,19 @@ const CHECKS = [
     [node, programOf("@biomejs/biome", "biome"), "ci", "--error-on-warnings", "--colors=off"],
   ],
   ["unused code", [node, programOf("knip")]],
-  ["generated messages", [...npmCommand(), "run", "--silent", "check:generated", "-w", "@vitrine/protocol"]],
+  [
+    "generated messages",
+    [
+      ...npmCommand(),
+      "run",
+      "--silent",
+      "check:generated",
+      "-w",
+      "@vitrine/protocol",
+      "-w",
+      "@vitrine/convert",
+    ],
+  ],
   ["docs/configuration.md", [node, "scripts/configuration-docs.js", "--check"]],
 ];
 

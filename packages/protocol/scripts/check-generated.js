@@ -3,9 +3,9 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 
-const packageFolder = fileURLToPath(new URL("..", import.meta.url));
+// npm runs a package's scripts in its folder.
+const packageFolder = process.cwd();
 const fresh = mkdtempSync(path.join(tmpdir(), "vitrine-generated-"));
 try {
   execFileSync("buf", ["generate", "--output", fresh], { cwd: packageFolder, stdio: "inherit" });

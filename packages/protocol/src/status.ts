@@ -84,6 +84,7 @@ export const REASONS = {
   // The two tiers, or the model and its contract, disagree.
   MODEL_CONTRACT_MISMATCH: "INTERNAL",
   MODEL_INVALID: "INVALID_ARGUMENT",
+  MODEL_UNSUPPORTED: "UNIMPLEMENTED",
   INTERNAL: "INTERNAL",
 } as const satisfies Record<string, Code>;
 
