@@ -19,7 +19,7 @@ import { createRestApp } from "./rest.js";
 import { PoolTarget, type PredictInput, Servable } from "./servable.js";
 import { createServerMetrics, type ServerGauges, type ServerMetrics } from "./server-metrics.js";
 import { SessionPool } from "./session-pool.js";
-import { signatureOf } from "./signature.js";
+import { signaturesOf } from "./signature.js";
 import type { TensorMap } from "./tensor-batch.js";
 import { findLatestVersion, type VersionFolder } from "./version-folders.js";
 import { warmUpJobs } from "./warm-up.js";
@@ -192,9 +192,9 @@ async function loadServable(
   const metadata = await pool.start();
   signal?.removeEventListener("abort", abort);
 
-  const signature = signatureOf(metadata);
+  const signatures = signaturesOf(metadata);
   batcher = new Batcher(
-    new PoolTarget(pool, signature),
+    new PoolTarget(pool, metadata),
     {
       ...batching,
       batchTimeoutMicros: config.batchTimeoutMicros,
@@ -209,7 +209,7 @@ async function loadServable(
   );
   const loadedBatcher = batcher;
   return {
-    servable: new Servable({ version, signature, contract, batcher, pool }),
+    servable: new Servable({ version, signatures, contract, batcher, pool }),
     gauges: {
       get queueDepth() {
         return loadedBatcher.depth;

@@ -30,7 +30,7 @@ import type { Health } from "./health.js";
 import type { ModelChoice, ModelRegistry } from "./model-registry.js";
 import type { RequestDetails, RequestLog } from "./request-log.js";
 import type { Servable } from "./servable.js";
-import { DEFAULT_SIGNATURE, PREDICT_METHOD_NAME, type Signature, type TensorSpec } from "./signature.js";
+import { DEFAULT_SIGNATURE, type Signature, type TensorSpec } from "./signature.js";
 
 const SIGNATURE_METADATA_FIELD = "signature_def";
 
@@ -84,10 +84,8 @@ async function predict(
   const spec = requiredSpec(request.modelSpec, details);
   const servable = findServable(registry, spec, details);
   const signatureName = spec.signatureName === "" ? DEFAULT_SIGNATURE : spec.signatureName;
-  if (signatureName !== DEFAULT_SIGNATURE) {
-    throw new ServeError("SIGNATURE_NOT_FOUND", `Serving signature key "${signatureName}" not found.`);
-  }
   const { output, ...batch } = await servable.predict({
+    signatureName,
     inputs: request.inputs,
     read: (proto, alias) => tensorFromProto(proto, alias, { maxBytes: maxTensorBytes }),
     outputFilter: request.outputFilter,
@@ -119,9 +117,9 @@ function getModelMetadata(
   return { modelSpec: specOf(spec.name, servable, ""), metadata };
 }
 
-function metadataOf(field: string, { signature, contract }: Servable): Any {
+function metadataOf(field: string, { signatures, contract }: Servable): Any {
   if (field === SIGNATURE_METADATA_FIELD) {
-    const signatureDef = new Map([[DEFAULT_SIGNATURE, signatureDefOf(signature)]]);
+    const signatureDef = new Map([...signatures].map(([key, signature]) => [key, signatureDefOf(signature)]));
     return {
       typeUrl: "type.googleapis.com/tensorflow.serving.SignatureDefMap",
       value: SignatureDefMap.encode({ signatureDef }).finish(),
@@ -139,15 +137,15 @@ function unsupported(field: string): ServeError {
   return new ServeError("REQUEST_INVALID", `Metadata field ${field} is not supported`);
 }
 
-export function signatureDefOf({ inputs, outputs }: Signature): SignatureDef {
+export function signatureDefOf({ inputs, outputs, methodName }: Signature): SignatureDef {
   const infos = (specs: ReadonlyMap<string, TensorSpec>) =>
     new Map([...specs].map(([alias, spec]) => [alias, tensorInfoOf(spec)]));
-  return { inputs: infos(inputs), outputs: infos(outputs), methodName: PREDICT_METHOD_NAME };
+  return { inputs: infos(inputs), outputs: infos(outputs), methodName };
 }
 
-function tensorInfoOf({ alias, dtype, shape }: TensorSpec): TensorInfo {
+function tensorInfoOf({ tensorName, dtype, shape, unknownRank }: TensorSpec): TensorInfo {
   const dim = shape.map((size) => ({ size, name: "" }));
-  return { name: `${alias}:0`, dtype, tensorShape: { dim, unknownRank: false } };
+  return { name: tensorName, dtype, tensorShape: { dim, unknownRank } };
 }
 
 /** A label is ignored here, as TensorFlow Serving does. */

@@ -2,7 +2,7 @@
 import { DataType } from "@vitrine/protocol/tensor";
 import type { VersionStatus } from "./model-registry.js";
 import type { Servable } from "./servable.js";
-import { DEFAULT_SIGNATURE, PREDICT_METHOD_NAME, type TensorSpec } from "./signature.js";
+import type { TensorSpec } from "./signature.js";
 
 export function statusBody(statuses: readonly VersionStatus[]): unknown {
   return {
@@ -14,17 +14,15 @@ export function statusBody(statuses: readonly VersionStatus[]): unknown {
   };
 }
 
-export function metadataBody(name: string, { version, signature }: Servable): unknown {
-  const signatureDef = {
-    inputs: tensorInfos(signature.inputs),
-    outputs: tensorInfos(signature.outputs),
-    method_name: PREDICT_METHOD_NAME,
-    defaults: {},
-  };
+export function metadataBody(name: string, { version, signatures }: Servable): unknown {
+  const signatureDefs = [...signatures].map(([key, { inputs, outputs, methodName }]) => [
+    key,
+    { inputs: tensorInfos(inputs), outputs: tensorInfos(outputs), method_name: methodName, defaults: {} },
+  ]);
   return {
     model_spec: { name, signature_name: "", version: String(version) },
     // Nested twice: the member of the metadata map, and the field of SignatureDefMap.
-    metadata: { signature_def: { signature_def: { [DEFAULT_SIGNATURE]: signatureDef } } },
+    metadata: { signature_def: { signature_def: Object.fromEntries(signatureDefs) } },
   };
 }
 
@@ -32,12 +30,15 @@ const DTYPE_NAMES = new Map<DataType, string>(Object.entries(DataType).map(([nam
 
 function tensorInfos(specs: ReadonlyMap<string, TensorSpec>): Record<string, unknown> {
   return Object.fromEntries(
-    [...specs].map(([alias, { dtype, shape }]) => [
+    [...specs].map(([alias, { dtype, shape, tensorName, unknownRank }]) => [
       alias,
       {
         dtype: DTYPE_NAMES.get(dtype),
-        tensor_shape: { dim: shape.map((size) => ({ size: String(size), name: "" })), unknown_rank: false },
-        name: `${alias}:0`,
+        tensor_shape: {
+          dim: shape.map((size) => ({ size: String(size), name: "" })),
+          unknown_rank: unknownRank,
+        },
+        name: tensorName,
       },
     ]),
   );

@@ -10,7 +10,6 @@ import type { RequestDetails, RequestLog } from "./request-log.js";
 import { metadataBody, statusBody } from "./rest-metadata.js";
 import { parseRestBody, readRestInputs } from "./rest-request.js";
 import { writeRestOutputs } from "./rest-response.js";
-import { DEFAULT_SIGNATURE } from "./signature.js";
 
 export interface RestParts {
   readonly registry: ModelRegistry;
@@ -110,16 +109,18 @@ async function predict(
   const body = parseRestBody(await bodyText(request, maxBodyBytes));
   const servable = registry.find(model);
   details.version = servable.version;
-  if (body.signatureName !== DEFAULT_SIGNATURE) {
+  const signature = servable.signatures.get(body.signatureName);
+  if (signature === undefined) {
     throw new ServeError(
       "REQUEST_INVALID",
       `Serving signature name: "${body.signatureName}" not found in signature def`,
     );
   }
-  const { form, inputs } = readRestInputs(body, servable.signature);
+  const { form, inputs } = readRestInputs(body, signature);
   const caller = callerSignal(reply, timeoutMs);
   try {
     const { output, ...batch } = await servable.predict({
+      signatureName: signature.name,
       inputs,
       read: (tensor) => tensor,
       outputFilter: [],

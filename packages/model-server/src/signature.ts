@@ -1,4 +1,4 @@
-/** What a model takes and gives, as its signature `serving_default`, and whether a request fits it. */
+/** What a model takes and gives under each of its signatures, and whether a request fits one. */
 import { ServeError } from "@vitrine/protocol/status";
 import { type DataType, dtypeName, type Tensor } from "@vitrine/protocol/tensor";
 import { dtypeOf } from "./element-types.js";
@@ -9,37 +9,81 @@ export const DEFAULT_SIGNATURE = "serving_default";
 
 export const PREDICT_METHOD_NAME = "tensorflow/serving/predict";
 
-/** One input or output. The alias is the graph's own name. */
+/** One input or output of a signature. */
 export interface TensorSpec {
+  /** Name that callers use; the graph's own for an ONNX model. */
   readonly alias: string;
+  /** Name of the input or output in the ONNX graph. */
+  readonly graphName: string;
+  /** Name that the signature's metadata tells, such as `serving_default_x:0`. */
+  readonly tensorName: string;
   readonly type: ElementType;
   readonly dtype: DataType;
   /** -1 = any size. [] is a scalar, or a graph that does not say; ONNX Runtime has the last word on it. */
   readonly shape: readonly number[];
+  /** The signature says that it does not know the rank; `shape` is [] then. */
+  readonly unknownRank: boolean;
+}
+
+/** A feature of tf.Example that a SavedModel parses itself, and the graph's input that takes it. */
+export interface ExampleFeature {
+  readonly name: string;
+  readonly type: DataType;
+  /** Of one example, without the rows. */
+  readonly shape: readonly number[];
+  readonly defaultValue?: readonly (number | bigint | Uint8Array)[] | undefined;
+  readonly graphName: string;
 }
 
 export interface Signature {
+  readonly name: string;
+  /** Such as `tensorflow/serving/predict`. */
+  readonly methodName: string;
   /** By alias, in the graph's order. */
   readonly inputs: ReadonlyMap<string, TensorSpec>;
   readonly outputs: ReadonlyMap<string, TensorSpec>;
   /** Every input and output has a first dimension of any size: rows of several requests may share a run. */
   readonly joinable: boolean;
+  /** Set where the one input takes serialised tf.Examples, which the server parses in the graph's place. */
+  readonly exampleFeatures?: readonly ExampleFeature[] | undefined;
+  /** Why this signature is described but cannot run. */
+  readonly unsupported?: string | undefined;
+}
+
+/** By name. */
+export type Signatures = ReadonlyMap<string, Signature>;
+
+/** The one signature of an ONNX graph: its inputs and outputs as they are called there. */
+export function signaturesOf(metadata: SessionMetadata): Signatures {
+  return new Map([[DEFAULT_SIGNATURE, signatureOf(metadata)]]);
 }
 
 export function signatureOf({ inputs, outputs }: SessionMetadata): Signature {
   const specs = (values: readonly GraphValue[]) =>
     new Map(values.map((value) => [value.name, tensorSpec(value)]));
-  const signature = { inputs: specs(inputs), outputs: specs(outputs) };
-  const all = [...signature.inputs.values(), ...signature.outputs.values()];
-  return { ...signature, joinable: all.every(({ shape }) => shape[0] === -1) };
+  const tensors = { inputs: specs(inputs), outputs: specs(outputs) };
+  return {
+    name: DEFAULT_SIGNATURE,
+    methodName: PREDICT_METHOD_NAME,
+    ...tensors,
+    joinable: countsRows(tensors),
+  };
+}
+
+/** True when every input and output has a first dimension of any size. */
+export function countsRows({ inputs, outputs }: Pick<Signature, "inputs" | "outputs">): boolean {
+  return [...inputs.values(), ...outputs.values()].every(({ shape }) => shape[0] === -1);
 }
 
 function tensorSpec({ name, type, shape }: GraphValue): TensorSpec {
   return {
     alias: name,
+    graphName: name,
+    tensorName: `${name}:0`,
     type,
     dtype: dtypeOf(type),
     shape: shape.map((size) => (typeof size === "number" ? size : -1)),
+    unknownRank: false,
   };
 }
 
@@ -60,11 +104,11 @@ export function checkInputNames(signature: Signature, given: ReadonlyMap<string,
         `Sent extra: ${nameSet(extra)}. Missing but required: ${nameSet(missing)}.`,
     );
   }
-  for (const alias of expected.keys()) {
+  for (const [alias, { tensorName }] of expected) {
     if (given.has(alias)) continue;
     throw new ServeError(
       "REQUEST_INVALID",
-      `Signature input alias: ${alias}(feed name: ${alias}:0) not found in request. ` +
+      `Signature input alias: ${alias}(feed name: ${tensorName}) not found in request. ` +
         `Inputs in request: ${nameSet(given.keys())}. Inputs with defaults: {}.`,
     );
   }
@@ -97,10 +141,12 @@ export function selectOutputs(signature: Signature, outputFilter: readonly strin
 /**
  * Checks dtypes, then shapes, of inputs whose names are checked.
  *
- * @throws {ServeError} TENSOR_INVALID; a wrong dtype in TensorFlow's words, its index among the sorted names.
+ * @throws {ServeError} TENSOR_INVALID; a wrong dtype in TensorFlow's words, its index among the sorted tensor names.
  */
 export function checkTensors(signature: Signature, inputs: ReadonlyMap<string, Tensor>): void {
-  const aliases = [...signature.inputs.keys()].sort();
+  const aliases = [...signature.inputs.values()]
+    .sort((a, b) => (a.tensorName < b.tensorName ? -1 : 1))
+    .map(({ alias }) => alias);
   for (const [index, alias] of aliases.entries()) {
     const { dtype } = specAndTensor(signature, inputs, alias).spec;
     const given = specAndTensor(signature, inputs, alias).tensor.dtype;

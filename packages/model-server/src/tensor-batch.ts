@@ -16,7 +16,7 @@ const utf8 = { decoder: new TextDecoder("utf-8", { fatal: true }), encoder: new 
  *
  * @param requests of equal dtypes and equal sizes behind the first dimension, which differs freely. One request
  *   may have any shape.
- * @returns tensors on the buffers that `allocate` gave, one each, to be handed over.
+ * @returns tensors by their names in the graph, on the buffers that `allocate` gave, one each, to be handed over.
  * @throws {ServeError} TENSOR_INVALID for a string that is not UTF-8.
  */
 export function joinRequests(
@@ -25,7 +25,7 @@ export function joinRequests(
   allocate: Allocate,
 ): SessionTensors {
   const joined: Record<string, SessionTensor> = {};
-  for (const [alias, spec] of specs) joined[alias] = joinTensors(spec, requests, allocate);
+  for (const spec of specs.values()) joined[spec.graphName] = joinTensors(spec, requests, allocate);
   return joined;
 }
 
@@ -84,13 +84,21 @@ function texts(alias: string, { data }: Tensor): string[] {
 /**
  * Gives each request its rows of the outputs.
  *
+ * @param specs of the outputs wanted.
+ * @param outputs by their names in the graph.
  * @param rows of each request, in the order of {@link joinRequests}. A single request gets all, whatever its size.
- * @returns views of the outputs' buffers.
+ * @returns views of the outputs' buffers, by alias.
  * @throws {ServeError} INTERNAL when an output does not have one row for each row of the batch.
  */
-export function splitOutputs(outputs: SessionTensors, rows: readonly number[]): TensorMap[] {
+export function splitOutputs(
+  specs: readonly TensorSpec[],
+  outputs: SessionTensors,
+  rows: readonly number[],
+): TensorMap[] {
   const split = rows.map(() => new Map<string, Tensor>());
-  for (const [alias, output] of Object.entries(outputs)) {
+  for (const { alias, graphName } of specs) {
+    const output = outputs[graphName];
+    if (output === undefined) throw new Error(`output ${graphName} was asked for and did not come`);
     for (const [index, tensor] of splitOutput(alias, output, rows).entries())
       split[index]?.set(alias, tensor);
   }

@@ -13,11 +13,12 @@ export function warmUpJobs(metadata: SessionMetadata, rowCounts: readonly number
   const counts = hasRows ? [...new Set(rowCounts)] : [1];
   return counts.map((rows) => ({
     fetches,
-    feeds: () => Object.fromEntries(metadata.inputs.map((input) => [input.name, zeros(input, rows)])),
+    feeds: () => Object.fromEntries(metadata.inputs.map((input) => [input.name, zeroTensor(input, rows)])),
   }));
 }
 
-function zeros({ type, shape }: GraphValue, rows: number): SessionTensor {
+/** Zeros for an input; a dynamic first dimension counts the rows, any other dynamic one is 1. */
+export function zeroTensor({ type, shape }: GraphValue, rows: number): SessionTensor {
   const dims = shape.map((size, axis) => {
     if (typeof size === "number") return size;
     return axis === 0 ? rows : GUESSED_SIZE;

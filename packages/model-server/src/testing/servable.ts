@@ -2,7 +2,7 @@
 import { Batcher } from "../batcher.js";
 import { PoolTarget, Servable } from "../servable.js";
 import { SessionPool } from "../session-pool.js";
-import { signatureOf } from "../signature.js";
+import { signaturesOf } from "../signature.js";
 
 export async function loadTestServable(
   modelFile: string,
@@ -21,11 +21,11 @@ export async function loadTestServable(
     },
     { idle: () => {}, workerDied: () => {}, warmUpFailed: () => {}, broken: () => {} },
   );
-  const signature = signatureOf(await pool.start());
+  const graph = await pool.start();
   const batcher: ConstructorParameters<typeof Servable>[0]["batcher"] = new Batcher(
-    new PoolTarget(pool, signature),
+    new PoolTarget(pool, graph),
     { maxBatchSize: undefined, refuseLarger: false, batchTimeoutMicros: 0, maxEnqueuedBatches: 8 },
     { batchStarted: () => {} },
   );
-  return new Servable({ version, signature, contract: undefined, batcher, pool });
+  return new Servable({ version, signatures: signaturesOf(graph), contract: undefined, batcher, pool });
 }
