@@ -49,6 +49,7 @@ export type Attribute = number | string | boolean | readonly number[] | readonly
  * BatchNormalization, InstanceNormalization, GroupNormalization, DepthToSpace, SpaceToDepth. Kernels are ONNX's in either layout: Conv
  * [outputs, inputs / group, ...spatial], ConvTranspose [inputs, outputs / group, ...spatial]. A depthwise convolution
  * is Conv with group = inputs. Pads and strides list spatial axes only. Resize names its axes by itself.
+ * Attributes that name an element type (`to` of Cast, `dtype`, `output_dtype`) hold an ElementType.
  */
 export interface Node {
   readonly op: string;

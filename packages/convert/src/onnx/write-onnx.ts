@@ -1,0 +1,281 @@
+/** Writes a graph as an ONNX model. */
+import { open } from "node:fs/promises";
+import path from "node:path";
+import { MessageWriter } from "@vitrine/protocol/message-writer";
+import { ServeError } from "@vitrine/protocol/status";
+import {
+  AttributeProto,
+  AttributeType,
+  ModelProto,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
+} from "../gen/onnx/onnx.js";
+import { isConstant, isNumbers, isSpatial, layoutOf } from "../graph/attributes.js";
+import { isElementType, ONNX_TYPES } from "../graph/element-type.js";
+import type { Attribute, Constant, Graph, GraphInput, Node } from "../graph/graph.js";
+import { onnxNames } from "./onnx-names.js";
+
+/** What is written unless another is asked for. Everything the graph's operators mean is in it, and ONNX Runtime has read it since 1.18. */
+export const DEFAULT_OPSET = 21;
+
+/** A protobuf message is at most 2 GiB - 1; a little is left for what is not weights. */
+const MAX_MODEL_BYTES = 2 ** 31 - 1;
+
+/** IR version that came with each opset. Source: onnx/docs/Versioning.md. */
+const IR_VERSIONS: ReadonlyMap<number, number> = new Map([
+  [18, 8],
+  [19, 9],
+  [20, 9],
+  [21, 10],
+  [22, 10],
+  [23, 11],
+]);
+
+/** Attributes that ONNX stores as float, whatever their value; all other numbers are integers. */
+const FLOAT_ATTRIBUTES: ReadonlySet<string> = new Set([
+  "alpha",
+  "beta",
+  "gamma",
+  "epsilon",
+  "momentum",
+  "bias",
+  "lambd",
+  "ratio",
+  "cubic_coeff_a",
+  "extrapolation_value",
+  "spatial_scale",
+  "value_float",
+  "value_floats",
+]);
+
+/** Attributes that hold an element type: its name in the graph, its number in ONNX. */
+const TYPE_ATTRIBUTES: ReadonlySet<string> = new Set(["to", "dtype", "output_dtype"]);
+
+const NO_BYTES = new Uint8Array(0);
+
+export interface EncodeOnnxOptions {
+  readonly opset?: number | undefined;
+  /** Becomes the model's `metadata_props`. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+}
+
+/**
+ * Encodes a graph.
+ *
+ * @param graph every spatial operator is NCHW; see `toLayout`.
+ * @returns the file as consecutive parts; weights are views of the graph's constants, not copies.
+ * @throws {ServeError} MODEL_UNSUPPORTED above 2 GiB: `writeOnnx` puts such weights beside the model.
+ */
+export function encodeOnnx(graph: Graph, options: EncodeOnnxOptions = {}): Uint8Array[] {
+  const parts = encodeModel(graph, options, inlineTensor);
+  const bytes = totalBytes(parts);
+  if (bytes > MAX_MODEL_BYTES) {
+    throw new ServeError(
+      "MODEL_UNSUPPORTED",
+      `the ONNX model had ${bytes} bytes, expected at most ${MAX_MODEL_BYTES} in one message`,
+    );
+  }
+  return parts;
+}
+
+/** The model as one buffer, for who has no file: a copy of the weights. */
+export function joinParts(parts: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(totalBytes(parts));
+  let offset = 0;
+  for (const part of parts) {
+    joined.set(part, offset);
+    offset += part.byteLength;
+  }
+  return joined;
+}
+
+/**
+ * Writes a graph to a file; above 2 GiB the weights go to `FILE.data` beside it, as ONNX's external data.
+ *
+ * @returns the files written, the model first.
+ */
+export async function writeOnnx(
+  graph: Graph,
+  file: string,
+  options: EncodeOnnxOptions & { readonly maxModelBytes?: number } = {},
+): Promise<string[]> {
+  const inline = encodeModel(graph, options, inlineTensor);
+  if (totalBytes(inline) <= (options.maxModelBytes ?? MAX_MODEL_BYTES)) {
+    await writeParts(file, inline);
+    return [file];
+  }
+  const weightsFile = `${file}.data`;
+  const weights = new ExternalWeights(path.basename(weightsFile));
+  const model = encodeModel(graph, options, (name, constant) => weights.tensor(name, constant));
+  await writeParts(weightsFile, weights.parts);
+  await writeParts(file, model);
+  return [file, weightsFile];
+}
+
+async function writeParts(file: string, parts: readonly Uint8Array[]): Promise<void> {
+  const handle = await open(file, "w");
+  try {
+    // writeFile takes each part to its end, however many writes that needs.
+    for (const part of parts) await handle.writeFile(part);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function totalBytes(parts: readonly Uint8Array[]): number {
+  return parts.reduce((total, part) => total + part.byteLength, 0);
+}
+
+type TensorEncoder = (name: string, constant: Constant) => TensorProto;
+
+function encodeModel(graph: Graph, options: EncodeOnnxOptions, tensor: TensorEncoder): Uint8Array[] {
+  const opset = options.opset ?? DEFAULT_OPSET;
+  const irVersion = IR_VERSIONS.get(opset);
+  if (irVersion === undefined) {
+    throw new ServeError(
+      "MODEL_UNSUPPORTED",
+      `the opset was ${opset}, expected one of ${[...IR_VERSIONS.keys()].join(", ")}`,
+    );
+  }
+  const names = onnxNames(graph);
+  const node = [...graph.nodes, ...names.copies].map((one) => nodeProto(one, names.of, tensor));
+  const initializer = [...graph.constants].map(([value, constant]) => tensor(names.of(value), constant));
+  const writer = new MessageWriter();
+  ModelProto.encode(
+    {
+      irVersion: BigInt(irVersion),
+      producerName: "vitrine",
+      producerVersion: "",
+      domain: "",
+      opsetImport: [{ domain: "", version: BigInt(opset) }],
+      metadataProps: Object.entries(options.metadata ?? {}).map(([key, value]) => ({ key, value })),
+      functions: [],
+      graph: {
+        name: graph.name,
+        node,
+        initializer,
+        input: graph.inputs.map(valueInfo),
+        output: graph.outputs.map(valueInfo),
+        sparseInitializer: [],
+      },
+    },
+    writer,
+  );
+  return writer.finishParts();
+}
+
+function nodeProto(node: Node, nameOf: (value: string) => string, tensor: TensorEncoder): NodeProto {
+  if (isSpatial(node.op) && layoutOf(node) !== "NCHW") {
+    throw new ServeError("INTERNAL", `${node.name} (${node.op}) was NHWC, expected NCHW in an ONNX model`);
+  }
+  return {
+    name: node.name,
+    opType: node.op,
+    domain: "",
+    input: node.inputs.map(nameOf),
+    output: node.outputs.map(nameOf),
+    attribute: Object.entries(node.attributes)
+      .filter(([name]) => name !== "layout")
+      .map(([name, value]) => attributeProto(name, value, tensor)),
+  };
+}
+
+function attributeProto(name: string, value: Attribute, tensor: TensorEncoder): AttributeProto {
+  const empty = AttributeProto.decode(NO_BYTES);
+  if (typeof value === "boolean") return { ...empty, name, type: AttributeType.INT, i: value ? 1n : 0n };
+  if (typeof value === "number") {
+    return FLOAT_ATTRIBUTES.has(name)
+      ? { ...empty, name, type: AttributeType.FLOAT, f: value }
+      : { ...empty, name, type: AttributeType.INT, i: BigInt(value) };
+  }
+  if (typeof value === "string") {
+    return TYPE_ATTRIBUTES.has(name) && isElementType(value)
+      ? { ...empty, name, type: AttributeType.INT, i: BigInt(ONNX_TYPES[value]) }
+      : { ...empty, name, type: AttributeType.STRING, s: Buffer.from(value) };
+  }
+  if (isConstant(value)) return { ...empty, name, type: AttributeType.TENSOR, t: tensor("", value) };
+  if (!isNumbers(value)) {
+    const strings = value.map((entry) => Buffer.from(String(entry)));
+    return { ...empty, name, type: AttributeType.STRINGS, strings };
+  }
+  return FLOAT_ATTRIBUTES.has(name)
+    ? { ...empty, name, type: AttributeType.FLOATS, floats: [...value] }
+    : { ...empty, name, type: AttributeType.INTS, ints: value.map(BigInt) };
+}
+
+function valueInfo({ alias, type, shape }: Omit<GraphInput, "value">): ValueInfoProto {
+  const dim = shape?.map((size, axis) => ({
+    value:
+      size === -1
+        ? ({ $case: "dimParam", value: axis === 0 ? "batch" : `${alias}_${axis}` } as const)
+        : ({ $case: "dimValue", value: BigInt(size) } as const),
+  }));
+  return {
+    name: alias,
+    type: {
+      tensorType: { elemType: ONNX_TYPES[type], shape: dim === undefined ? undefined : { dim } },
+      sequenceType: NO_BYTES,
+      mapType: NO_BYTES,
+    },
+  };
+}
+
+function inlineTensor(name: string, constant: Constant): TensorProto {
+  return {
+    name,
+    dims: constant.shape.map(BigInt),
+    dataType: ONNX_TYPES[constant.type],
+    rawData: constant.bytes,
+    stringData: constant.strings === undefined ? [] : [...constant.strings],
+    floatData: [],
+    int32Data: [],
+    int64Data: [],
+    doubleData: [],
+    uint64Data: [],
+    externalData: [],
+    dataLocation: 0,
+  };
+}
+
+/** Smaller tensors stay in the model: shapes and axes are read before any other file. */
+const MIN_EXTERNAL_BYTES = 1024;
+/** Runtimes map the file into memory, which wants whole pages. */
+const EXTERNAL_ALIGNMENT_BYTES = 4096;
+
+class ExternalWeights {
+  readonly parts: Uint8Array[] = [];
+  readonly #location: string;
+  #bytes = 0;
+
+  constructor(location: string) {
+    this.#location = location;
+  }
+
+  tensor(name: string, constant: Constant): TensorProto {
+    const proto = inlineTensor(name, constant);
+    const { bytes } = constant;
+    if (bytes.byteLength < MIN_EXTERNAL_BYTES) return proto;
+    const padding =
+      (EXTERNAL_ALIGNMENT_BYTES - (this.#bytes % EXTERNAL_ALIGNMENT_BYTES)) % EXTERNAL_ALIGNMENT_BYTES;
+    if (padding > 0) this.#push(new Uint8Array(padding));
+    const offset = this.#bytes;
+    this.#push(bytes);
+    return {
+      ...proto,
+      rawData: NO_BYTES,
+      dataLocation: 1,
+      externalData: [
+        { key: "location", value: this.#location },
+        { key: "offset", value: String(offset) },
+        { key: "length", value: String(bytes.byteLength) },
+      ],
+    };
+  }
+
+  #push(part: Uint8Array): void {
+    this.parts.push(part);
+    this.#bytes += part.byteLength;
+  }
+}
