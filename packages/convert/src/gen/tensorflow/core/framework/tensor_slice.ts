@@ -13,7 +13,7 @@ export interface TensorSliceProto {
 
 export interface TensorSliceProto_Extent {
   start: number;
-  hasLengthHack: { $case: "length"; value: number } | undefined;
+  hasLengthHack: { $case: "length"; value: bigint } | undefined;
 }
 
 function createBaseTensorSliceProto(): TensorSliceProto {
@@ -111,7 +111,7 @@ export const TensorSliceProto_Extent: MessageFns<TensorSliceProto_Extent> = {
               break;
             }
 
-            message.hasLengthHack = { $case: "length", value: longToNumber(reader.int64()) };
+            message.hasLengthHack = { $case: "length", value: reader.int64() as bigint };
             continue;
           }
         }

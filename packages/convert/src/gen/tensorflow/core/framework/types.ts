@@ -42,39 +42,6 @@ export const DataType = {
   DT_INT2: 31,
   DT_UINT2: 32,
   DT_FLOAT4_E2M1FN: 33,
-  DT_FLOAT_REF: 101,
-  DT_DOUBLE_REF: 102,
-  DT_INT32_REF: 103,
-  DT_UINT8_REF: 104,
-  DT_INT16_REF: 105,
-  DT_INT8_REF: 106,
-  DT_STRING_REF: 107,
-  DT_COMPLEX64_REF: 108,
-  DT_INT64_REF: 109,
-  DT_BOOL_REF: 110,
-  DT_QINT8_REF: 111,
-  DT_QUINT8_REF: 112,
-  DT_QINT32_REF: 113,
-  DT_BFLOAT16_REF: 114,
-  DT_QINT16_REF: 115,
-  DT_QUINT16_REF: 116,
-  DT_UINT16_REF: 117,
-  DT_COMPLEX128_REF: 118,
-  DT_HALF_REF: 119,
-  DT_RESOURCE_REF: 120,
-  DT_VARIANT_REF: 121,
-  DT_UINT32_REF: 122,
-  DT_UINT64_REF: 123,
-  DT_FLOAT8_E5M2_REF: 124,
-  DT_FLOAT8_E4M3FN_REF: 125,
-  DT_FLOAT8_E4M3FNUZ_REF: 126,
-  DT_FLOAT8_E4M3B11FNUZ_REF: 127,
-  DT_FLOAT8_E5M2FNUZ_REF: 128,
-  DT_INT4_REF: 129,
-  DT_UINT4_REF: 130,
-  DT_INT2_REF: 131,
-  DT_UINT2_REF: 132,
-  DT_FLOAT4_E2M1FN_REF: 133,
 } as const;
 
 export type DataType = typeof DataType[keyof typeof DataType];
@@ -114,39 +81,6 @@ export namespace DataType {
   export type DT_INT2 = typeof DataType.DT_INT2;
   export type DT_UINT2 = typeof DataType.DT_UINT2;
   export type DT_FLOAT4_E2M1FN = typeof DataType.DT_FLOAT4_E2M1FN;
-  export type DT_FLOAT_REF = typeof DataType.DT_FLOAT_REF;
-  export type DT_DOUBLE_REF = typeof DataType.DT_DOUBLE_REF;
-  export type DT_INT32_REF = typeof DataType.DT_INT32_REF;
-  export type DT_UINT8_REF = typeof DataType.DT_UINT8_REF;
-  export type DT_INT16_REF = typeof DataType.DT_INT16_REF;
-  export type DT_INT8_REF = typeof DataType.DT_INT8_REF;
-  export type DT_STRING_REF = typeof DataType.DT_STRING_REF;
-  export type DT_COMPLEX64_REF = typeof DataType.DT_COMPLEX64_REF;
-  export type DT_INT64_REF = typeof DataType.DT_INT64_REF;
-  export type DT_BOOL_REF = typeof DataType.DT_BOOL_REF;
-  export type DT_QINT8_REF = typeof DataType.DT_QINT8_REF;
-  export type DT_QUINT8_REF = typeof DataType.DT_QUINT8_REF;
-  export type DT_QINT32_REF = typeof DataType.DT_QINT32_REF;
-  export type DT_BFLOAT16_REF = typeof DataType.DT_BFLOAT16_REF;
-  export type DT_QINT16_REF = typeof DataType.DT_QINT16_REF;
-  export type DT_QUINT16_REF = typeof DataType.DT_QUINT16_REF;
-  export type DT_UINT16_REF = typeof DataType.DT_UINT16_REF;
-  export type DT_COMPLEX128_REF = typeof DataType.DT_COMPLEX128_REF;
-  export type DT_HALF_REF = typeof DataType.DT_HALF_REF;
-  export type DT_RESOURCE_REF = typeof DataType.DT_RESOURCE_REF;
-  export type DT_VARIANT_REF = typeof DataType.DT_VARIANT_REF;
-  export type DT_UINT32_REF = typeof DataType.DT_UINT32_REF;
-  export type DT_UINT64_REF = typeof DataType.DT_UINT64_REF;
-  export type DT_FLOAT8_E5M2_REF = typeof DataType.DT_FLOAT8_E5M2_REF;
-  export type DT_FLOAT8_E4M3FN_REF = typeof DataType.DT_FLOAT8_E4M3FN_REF;
-  export type DT_FLOAT8_E4M3FNUZ_REF = typeof DataType.DT_FLOAT8_E4M3FNUZ_REF;
-  export type DT_FLOAT8_E4M3B11FNUZ_REF = typeof DataType.DT_FLOAT8_E4M3B11FNUZ_REF;
-  export type DT_FLOAT8_E5M2FNUZ_REF = typeof DataType.DT_FLOAT8_E5M2FNUZ_REF;
-  export type DT_INT4_REF = typeof DataType.DT_INT4_REF;
-  export type DT_UINT4_REF = typeof DataType.DT_UINT4_REF;
-  export type DT_INT2_REF = typeof DataType.DT_INT2_REF;
-  export type DT_UINT2_REF = typeof DataType.DT_UINT2_REF;
-  export type DT_FLOAT4_E2M1FN_REF = typeof DataType.DT_FLOAT4_E2M1FN_REF;
 }
 
 export interface SerializedDType {
