@@ -1,6 +1,7 @@
 /** The gateway's settings. */
 import { logLevelSetting } from "@vitrine/runtime/logger";
 import { type Config, setting } from "@vitrine/runtime/settings";
+import ipaddr from "ipaddr.js";
 import { z } from "zod";
 import { parseAllowedHost } from "./address-guard.js";
 import { RESPONSE_FORMATS } from "./api.js";
@@ -44,6 +45,23 @@ const allowedHostSchema = z.string().transform((text, context) => {
   }
 });
 
+const networkSchema = z
+  .string()
+  .trim()
+  .refine(
+    (text) => ipaddr.isValid(text) || ipaddr.isValidCIDR(text),
+    "an address, or a network such as 10.0.0.0/8",
+  );
+
+const originSchema = z
+  .string()
+  .trim()
+  .refine((text) => text === "*" || isOrigin(text), "an origin such as https://shop.example, or *");
+
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text;
+}
+
 /** `299` is a square, `320x240` width by height. */
 const sizeSchema = z
   .string()
@@ -62,6 +80,11 @@ export const gatewaySettings = {
   }),
   port: setting(port.default(9696), {
     description: "Port to listen on; 0 picks a free one.",
+    placeholder: "port",
+  }),
+  adminPort: setting(port.optional(), {
+    description:
+      "Port for /metrics, /docs, /openapi.json and the probes, which then leave the public port (the probes are on both); 0 picks a free one.",
     placeholder: "port",
   }),
   tfServingHost: setting(endpointSchema.prefault("localhost:8500"), {
@@ -158,6 +181,28 @@ export const gatewaySettings = {
       placeholder: "bytes",
     },
   ),
+  maxRequestsPerClient: setting(z.int().min(0).default(0), {
+    description:
+      "Most predictions in a minute for one client: an API key, else an address (of IPv6 its /64 network); the next one is refused with 429. 0 is no limit. Each gateway counts for itself.",
+    placeholder: "count",
+  }),
+  trustedProxy: setting(z.array(networkSchema).default([]), {
+    description:
+      "Address or network (10.0.0.0/8) of a proxy whose x-forwarded-for names the client; repeat for more. Without one the header is not believed.",
+    env: "TRUSTED_PROXIES",
+    placeholder: "network",
+  }),
+  apiKeysFile: setting(z.string().min(1).optional(), {
+    description:
+      "File with one NAME and SHA-256 of an API key a line. With it, /predict and /info answer only callers that show such a key.",
+    placeholder: "file",
+  }),
+  corsOrigin: setting(z.array(originSchema).default([]), {
+    description:
+      "Origin (https://shop.example) whose pages may read the answers, or * for all; repeat for more.",
+    env: "CORS_ORIGINS",
+    placeholder: "origin",
+  }),
   preprocessWorkers: setting(z.int().min(1).max(64).optional(), {
     description: "Threads that decode and resize. Default: as many as cores, at most 8.",
     placeholder: "count",

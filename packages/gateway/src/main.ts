@@ -8,7 +8,8 @@ import { createMetrics } from "@vitrine/runtime/metrics";
 import { UsageError } from "@vitrine/runtime/settings";
 import { watchSilentConnections } from "@vitrine/runtime/silent-connections";
 import { createAddressGuard } from "./address-guard.js";
-import { createApp } from "./app.js";
+import { readApiKeys } from "./api-keys.js";
+import { type AppParts, createAdminApp, createApp } from "./app.js";
 import { createClassify } from "./classify.js";
 import type { GatewayConfig } from "./config.js";
 import { createImageSource } from "./image-source.js";
@@ -31,6 +32,8 @@ export interface GatewayParts {
 /** A gateway that listens. */
 export interface Gateway extends Tier {
   readonly url: string;
+  /** Undefined without `--admin-port`. */
+  readonly adminUrl: string | undefined;
 }
 
 /** A tier that is away costs a request no longer than this, and half-dead connections are noticed. */
@@ -51,6 +54,7 @@ const MAX_REDIRECTS = 5;
 export async function startGateway(config: GatewayConfig, parts: GatewayParts): Promise<Gateway> {
   const { logger, version } = parts;
   const source = await contractSource(config);
+  const apiKeys = config.apiKeysFile === undefined ? undefined : await readApiKeys(config.apiKeysFile);
   const metrics = createMetrics("gateway", version);
   const permits = createPermits({ maxRequests: config.maxConcurrentRequests, maxBytes: config.maxHeldBytes });
   const channel = new GrpcChannel(config.tfServingHost.host, config.tfServingHost.port, {
@@ -86,7 +90,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     logger.warn({ website: config.website }, "website was not built into this folder, / leads to /docs");
   }
   let isDraining = false;
-  const app = await createApp({
+  const appParts: AppParts = {
     classify: createClassify({ permits, images, preprocessor, client, link, timeoutMs: config.timeoutMs }),
     link,
     limits: config,
@@ -96,11 +100,16 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     isDraining: () => isDraining,
     registry: metrics.registry,
     metrics: createRequestMetrics(metrics.registry, permits),
+    access: { apiKeys, corsOrigins: config.corsOrigin, maxRequestsPerClient: config.maxRequestsPerClient },
+    trustedProxies: config.trustedProxy,
+    hasAdminApp: config.adminPort !== undefined,
     logger,
     version,
-  });
-
-  const endSilentConnections = watchSilentConnections(app.server);
+  };
+  const app = await createApp(appParts);
+  const adminApp = config.adminPort === undefined ? undefined : createAdminApp(appParts);
+  const servers = [app, ...(adminApp === undefined ? [] : [adminApp])];
+  const endSilentConnections = servers.map(({ server }) => watchSilentConnections(server));
 
   async function closeParts(): Promise<void> {
     link.close();
@@ -111,22 +120,28 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   }
 
   let url: string;
+  let adminUrl: string | undefined;
   try {
     url = await app.listen({ host: config.host, port: config.port });
+    adminUrl = await adminApp?.listen({ host: config.host, port: config.adminPort ?? 0 });
   } catch (error) {
+    await Promise.all(servers.map((server) => server.close()));
     await closeParts();
     throw error;
   }
   return {
     url,
-    addresses: [url],
+    adminUrl,
+    addresses: adminUrl === undefined ? [url] : [url, adminUrl],
     ready: link.ready,
     async drain(graceMs) {
       isDraining = true;
       // Fastify waits for open requests, whose connections it then closes; those that stay are cut.
-      const grace = setTimeout(() => app.server.closeAllConnections(), graceMs);
-      const closed = app.close();
-      endSilentConnections();
+      const grace = setTimeout(() => {
+        for (const { server } of servers) server.closeAllConnections();
+      }, graceMs);
+      const closed = Promise.all(servers.map((server) => server.close()));
+      for (const end of endSilentConnections) end();
       await closed;
       clearTimeout(grace);
       await closeParts();

@@ -13,6 +13,8 @@ export const GATEWAY_REASONS = {
   IMAGE_URL_FAILED: "The picture's host refused, broke off, or answered with something else than 200.",
   IMAGE_URL_TIMEOUT: "The picture's host was too slow.",
   TOO_MANY_IMAGES: "The item has more photos than one request may have.",
+  UNAUTHENTICATED: "The gateway asks for an API key, and there was none, or one it does not know.",
+  CLIENT_LIMIT: "The client asked for more predictions in a minute than one client may.",
   ROUTE_NOT_FOUND: "The gateway has no such path.",
   METHOD_NOT_ALLOWED: "The path exists, but not with this method; the header Allow names those it has.",
   METHOD_UNIMPLEMENTED: "The model served cannot answer what was asked for.",

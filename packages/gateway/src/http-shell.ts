@@ -1,0 +1,156 @@
+/** What every HTTP server of the gateway does the same way: request ids, headers, one log line and one error form. */
+import { ServeError } from "@vitrine/protocol/status";
+import type { Logger } from "@vitrine/runtime/logger";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { RequestMetrics } from "./observe.js";
+import { answerToBrokenHttp, asServeError, PROBLEM_MEDIA_TYPE, problemOf, retryAfterOf } from "./problem.js";
+import { requestIdOf } from "./request-identity.js";
+import { BARE_POLICY, SECURITY_HEADERS } from "./security-headers.js";
+import { createStageTimes, type StageTimes } from "./stage-times.js";
+
+export interface HttpShellOptions {
+  /** Longest upload of one body. */
+  readonly uploadTimeoutMs: number;
+  /** Addresses and networks whose `x-forwarded-for` says who the caller is. */
+  readonly trustedProxies: readonly string[];
+  readonly isDraining: () => boolean;
+  readonly metrics: RequestMetrics;
+  readonly logger: Logger;
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    stageTimes: StageTimes;
+    /** What went wrong; undefined: nothing did. */
+    failure: ServeError | undefined;
+    /** Name of the API key that the caller showed. */
+    client: string | undefined;
+  }
+}
+
+/** Longer than any load balancer keeps an idle connection, so that it is never the gateway that closes one in use. */
+const KEEP_ALIVE_MS = 75_000;
+const HEADERS_TIMEOUT_MS = 15_000;
+
+/** Routes that machines ask all day long; their log lines are of level debug. */
+const QUIET_ROUTES: ReadonlySet<string> = new Set(["/health", "/livez", "/readyz", "/ping", "/metrics"]);
+
+/** Makes a server without routes. */
+export function createHttpShell(options: HttpShellOptions): FastifyInstance {
+  const app = Fastify({
+    // One line per request is written in endRequest; Fastify has nothing to add to it.
+    logger: false,
+    genReqId: requestIdOf,
+    trustProxy: options.trustedProxies.length === 0 ? false : [...options.trustedProxies],
+    requestTimeout: options.uploadTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    // While closing, answer what still arrives on open connections instead of refusing it.
+    return503OnClosing: false,
+    routerOptions: { ignoreTrailingSlash: true },
+    clientErrorHandler: (error, socket) => {
+      if (socket.writable) socket.write(answerToBrokenHttp(error));
+      socket.destroy();
+    },
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
+  });
+  app.decorateRequest("stageTimes");
+  app.decorateRequest("failure", undefined);
+  app.decorateRequest("client", undefined);
+  app.addHook("onRequest", async (request, reply) => beginRequest(request, reply, options));
+  // Also on requests that came before the drain: a connection kept open would hold the process up.
+  app.addHook("onSend", (_request, reply, payload, done) => {
+    if (options.isDraining()) reply.header("connection", "close");
+    done(null, payload);
+  });
+  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
+  app.setNotFoundHandler((request, reply) => sendProblem(notFound(app, request, reply), request, reply));
+  return app;
+}
+
+async function beginRequest(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: HttpShellOptions,
+): Promise<void> {
+  request.stageTimes = createStageTimes();
+  const startedAt = performance.now();
+  options.metrics.begin();
+  reply.headers({
+    ...SECURITY_HEADERS,
+    "content-security-policy": BARE_POLICY,
+    "cache-control": "no-store",
+    "x-request-id": request.id,
+  });
+  // Not Fastify's onResponse: it does not run when the caller leaves before the answer.
+  reply.raw.once("close", () => endRequest(request, reply, performance.now() - startedAt, options));
+}
+
+function endRequest(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  ms: number,
+  options: HttpShellOptions,
+): void {
+  const { stageTimes } = request;
+  const failure = reply.raw.writableFinished ? request.failure : callerLeft();
+  const route = request.is404 ? "other" : (request.routeOptions.url ?? "other");
+  const code = failure?.code ?? "OK";
+  const reason = failure?.reason ?? "OK";
+  options.metrics.end({ route, code, reason, seconds: ms / 1000, stagesMs: stageTimes.ms });
+  const line = {
+    requestId: request.id,
+    method: request.method,
+    route,
+    status: code === "CANCELLED" ? 499 : reply.statusCode,
+    code,
+    reason,
+    client: request.client,
+    model: reply.getHeader("x-model-version"),
+    ms: Math.round(ms * 100) / 100,
+    stagesMs: stageTimes.ms,
+  };
+  if (failure?.code === "INTERNAL") options.logger.error({ ...line, err: failure }, "request");
+  else if (failure !== undefined) options.logger.info({ ...line, ...wordsOf(failure) }, "request");
+  else if (QUIET_ROUTES.has(route)) options.logger.debug(line, "request");
+  else options.logger.info(line, "request");
+}
+
+/** An error that was foreseen needs no stack. */
+function wordsOf({ message, cause }: ServeError): { detail: string; cause?: string } {
+  return { detail: message, ...(cause instanceof Error ? { cause: cause.message } : {}) };
+}
+
+function callerLeft(): ServeError {
+  return new ServeError("CANCELLED", "request was cancelled by the caller");
+}
+
+function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const failure = asServeError(error);
+  request.failure = failure;
+  const problem = problemOf(failure, request.id);
+  if (failure.code === "UNAUTHENTICATED") reply.header("www-authenticate", "Bearer");
+  const retryAfter = retryAfterOf(failure);
+  if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
+  // As bytes: to a text Fastify would add a charset, which the media type does not have.
+  return reply
+    .code(problem.status)
+    .type(PROBLEM_MEDIA_TYPE)
+    .send(Buffer.from(JSON.stringify(problem)));
+}
+
+/** A path that exists with another method is answered 405 with `Allow` (RFC 9110, 15.5.6). */
+function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): ServeError {
+  const path = request.url.split("?", 1)[0] ?? "";
+  const allowed = (["GET", "HEAD", "POST"] as const).filter(
+    (method) => app.findRoute({ method, url: path.length > 1 ? path.replace(/\/$/, "") : path }) !== null,
+  );
+  request.raw.resume();
+  if (allowed.length === 0)
+    return new ServeError("ROUTE_NOT_FOUND", "path was not found, expected one of /docs");
+  reply.header("allow", allowed.join(", "));
+  return new ServeError(
+    "METHOD_NOT_ALLOWED",
+    `method was ${request.method}, expected ${allowed.join(", ")} on this path`,
+  );
+}
