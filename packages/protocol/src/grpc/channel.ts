@@ -1,4 +1,4 @@
-/** A gRPC client over node:http2: unary calls to one server, without TLS. */
+/** A gRPC client over node:http2: unary calls to one server, with TLS or without. */
 import type { OutgoingHttpHeaders } from "node:http2";
 import type { MethodDefinition } from "../services.js";
 import { ServeError } from "../status.js";
@@ -6,6 +6,9 @@ import { type ClientCallResult, callUnary } from "./client-call.js";
 import { ACCEPTED_ENCODINGS } from "./compression.js";
 import { Connection } from "./connection.js";
 import { formatTimeout, MAX_TIMER_MS } from "./timeout.js";
+import type { ClientTls } from "./tls.js";
+
+export type { ClientTls };
 
 export interface GrpcChannelOptions {
   /** Longest response accepted, also after decompression. Default 64 MiB. */
@@ -20,6 +23,8 @@ export interface GrpcChannelOptions {
   readonly keepaliveMs?: number;
   /** Without an answer to the ping the connection counts as lost. Default 5 s. */
   readonly keepaliveTimeoutMs?: number;
+  /** Speak TLS; `{}` believes the authorities that Node knows. */
+  readonly tls?: ClientTls;
 }
 
 export interface CallOptions {
@@ -42,7 +47,7 @@ const BACKOFF_JITTER = 0.2;
 export class GrpcChannel {
   readonly #host: string;
   readonly #port: number;
-  readonly #options: Required<GrpcChannelOptions>;
+  readonly #options: Required<Omit<GrpcChannelOptions, "tls">> & Pick<GrpcChannelOptions, "tls">;
   /** The connection in use. */
   #connection: Connection | undefined;
   /** The attempt in progress; calls wait for it together. */

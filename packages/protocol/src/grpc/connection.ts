@@ -1,6 +1,8 @@
 /** One HTTP/2 connection of a channel, from the attempt to its end. */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
+import { connect as connectTls } from "node:tls";
 import { ServeError } from "../status.js";
+import { type ClientTls, secureConnectOptions } from "./tls.js";
 import { CONNECTION_WINDOW_BYTES, MAX_SESSION_MEMORY_MB, STREAM_WINDOW_BYTES } from "./windows.js";
 
 export interface ConnectionOptions {
@@ -10,6 +12,7 @@ export interface ConnectionOptions {
   /** A call that has heard nothing for so long makes the peer answer a ping. */
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
+  readonly tls?: ClientTls;
 }
 
 /**
@@ -56,10 +59,12 @@ export class Connection {
    * @throws {ServeError} UNAVAILABLE; the cause says why.
    */
   static open(options: ConnectionOptions): Promise<Connection> {
-    const { host, port, connectTimeoutMs } = options;
+    const { host, port, connectTimeoutMs, tls } = options;
     return new Promise((resolve, reject) => {
       const authority = host.includes(":") ? `[${host}]` : host;
-      const session = connect(`http://${authority}:${port}`, {
+      const socket = tls === undefined ? undefined : connectTls(secureConnectOptions(host, port, tls));
+      const session = connect(`${tls === undefined ? "http" : "https"}://${authority}:${port}`, {
+        ...(socket === undefined ? {} : { createConnection: () => socket }),
         settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
         maxSessionMemory: MAX_SESSION_MEMORY_MB,
       });
@@ -71,12 +76,23 @@ export class Connection {
       session.on("error", (error) => {
         failure = error;
       });
-      session.once("close", () => {
+      const onClose = () => {
         clearTimeout(timeout);
         reject(new ServeError("MODEL_UNAVAILABLE", "the server could not be reached", { cause: failure }));
+      };
+      session.once("close", onClose);
+      // A TLS alert, such as for a client without a certificate, ends the session without a word, but not its socket.
+      socket?.on("error", (error) => {
+        failure ??= error;
+        socket.destroy();
       });
+      socket?.once("close", onClose);
       session.once("remoteSettings", () => {
         clearTimeout(timeout);
+        if (tls !== undefined && session.alpnProtocol !== "h2") {
+          session.destroy(new Error("the server did not agree on HTTP/2 in the TLS handshake (ALPN h2)"));
+          return;
+        }
         session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
         resolve(new Connection(session, options));
       });

@@ -1,19 +1,23 @@
-/** A gRPC server over node:http2: unary and server-streaming calls, without TLS. */
+/** A gRPC server over node:http2: unary and server-streaming calls, with TLS or without. */
 import { once } from "node:events";
 import {
   constants,
+  createSecureServer,
   createServer,
+  type Http2SecureServer,
   type Http2Server,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
+import type { Socket } from "node:net";
 import type { MethodDefinition } from "../services.js";
 import { ServeError } from "../status.js";
 import { answerCall, type Route, refuseCall, refuseRequest, type ServerCall } from "./server-call.js";
+import { type ServerTls, secureServerOptions, serverContextOf } from "./tls.js";
 import { CONNECTION_WINDOW_BYTES, MAX_SESSION_MEMORY_MB, STREAM_WINDOW_BYTES } from "./windows.js";
 
-export type { ServerCall };
+export type { ServerCall, ServerTls };
 
 export interface GrpcServerOptions {
   /** Longest message accepted, also after decompression. Raise it for inputs above 64 MiB. Default 64 MiB. */
@@ -30,6 +34,10 @@ export interface GrpcServerOptions {
    * servers. Spread by a tenth, so that the clients do not all come at once. Default: never.
    */
   readonly maxConnectionAgeMs?: number;
+  /** Speak TLS, and nothing else. */
+  readonly tls?: ServerTls;
+  /** Told of each TLS handshake that failed, with the other end's address. */
+  readonly onHandshakeFailed?: (error: Error, peer: string) => void;
   /** Told of each call at its end: the place to log and to count. */
   readonly onCallEnd?: (call: FinishedCall) => void;
 }
@@ -54,7 +62,10 @@ const RESET_LIMITS = { streamResetBurst: 100_000, streamResetRate: 10_000 };
 export class GrpcServer {
   readonly #routes = new Map<string, Route>();
   readonly #sessions = new Set<ServerHttp2Session>();
-  readonly #server: Http2Server;
+  /** All connections, those within their TLS handshake too. */
+  readonly #sockets = new Set<Socket>();
+  #closed = false;
+  readonly #server: Http2Server | Http2SecureServer;
   readonly #limits: { readonly maxReceiveBytes: number };
   readonly #idleTimeoutMs: number;
   readonly #maxConnectionAgeMs: number | undefined;
@@ -65,16 +76,39 @@ export class GrpcServer {
     this.#idleTimeoutMs = options.idleTimeoutMs ?? 300_000;
     this.#maxConnectionAgeMs = options.maxConnectionAgeMs;
     this.#onCallEnd = options.onCallEnd;
-    this.#server = createServer({
+    const http2Options = {
       ...RESET_LIMITS,
       settings: {
         initialWindowSize: STREAM_WINDOW_BYTES,
         maxConcurrentStreams: options.maxConcurrentStreams ?? 1024,
       },
       maxSessionMemory: MAX_SESSION_MEMORY_MB,
+    };
+    const { tls, onHandshakeFailed } = options;
+    if (tls === undefined) {
+      this.#server = createServer(http2Options);
+    } else {
+      this.#server = createSecureServer({ ...http2Options, ...secureServerOptions(tls) });
+      this.#server.on("tlsClientError", (error, socket) => onHandshakeFailed?.(error, peerOfSocket(socket)));
+      // A broken record ends the session without a word, but not its socket.
+      this.#server.on("secureConnection", (socket) => socket.on("error", () => socket.destroy()));
+      this.#server.on("unknownProtocol", (socket) => {
+        onHandshakeFailed?.(new Error("the client did not offer HTTP/2 (ALPN h2)"), peerOfSocket(socket));
+        socket.destroy();
+      });
+    }
+    this.#server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
     });
     this.#server.on("session", (session) => this.#onSession(session));
     this.#server.on("stream", (stream, headers) => void this.#onStream(stream, headers));
+  }
+
+  /** Shows another certificate from the next handshake on; open connections keep theirs. @throws when it is no TLS server. */
+  renewCertificate(tls: ServerTls): void {
+    if (!("setSecureContext" in this.#server)) throw new Error("the server was made without TLS");
+    this.#server.setSecureContext(serverContextOf(tls));
   }
 
   /**
@@ -130,6 +164,7 @@ export class GrpcServer {
    * grpc-js make them again by themselves, gRPC C++ and Python report UNAVAILABLE (docs/decisions/grpc.md).
    */
   async drain(graceMs: number): Promise<void> {
+    this.#closed = true;
     this.#server.close();
     const closed = [...this.#sessions].map(
       (session) => new Promise<void>((resolve) => session.once("close", resolve)),
@@ -138,15 +173,23 @@ export class GrpcServer {
     const grace = setTimeout(() => this.close(), graceMs);
     await Promise.all(closed);
     clearTimeout(grace);
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   /** Stops at once: open calls end as CANCELLED. */
   close(): void {
+    this.#closed = true;
     this.#server.close();
     for (const session of this.#sessions) session.destroy();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   #onSession(session: ServerHttp2Session): void {
+    // Its handshake began before the server closed.
+    if (this.#closed) {
+      session.close();
+      return;
+    }
     this.#sessions.add(session);
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     session.setTimeout(this.#idleTimeoutMs, () => onIdle(session));
@@ -179,6 +222,10 @@ export class GrpcServer {
     const error = await answerCall(stream, headers, route, this.#limits);
     this.#onCallEnd?.({ path, error, durationMs: performance.now() - startedMs });
   }
+}
+
+function peerOfSocket({ remoteAddress, remotePort }: Socket): string {
+  return remoteAddress === undefined ? "unknown" : `${remoteAddress}:${remotePort}`;
 }
 
 function onIdle(session: ServerHttp2Session): void {

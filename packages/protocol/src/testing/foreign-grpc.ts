@@ -6,8 +6,12 @@ import type { MethodDefinition } from "../services.js";
 export class ForeignClient {
   readonly client: grpc.Client;
 
-  constructor(port: number, options: grpc.ClientOptions = {}) {
-    this.client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), {
+  constructor(
+    port: number,
+    options: grpc.ClientOptions = {},
+    credentials: grpc.ChannelCredentials = grpc.credentials.createInsecure(),
+  ) {
+    this.client = new grpc.Client(`127.0.0.1:${port}`, credentials, {
       "grpc.max_receive_message_length": -1,
       "grpc.use_local_subchannel_pool": 1,
       ...options,
@@ -55,6 +59,7 @@ export async function startForeignServer<Request, Response>(
   handler: ForeignHandler<Request, Response>,
   options: grpc.ServerOptions = {},
   port = 0,
+  credentials: grpc.ServerCredentials = grpc.ServerCredentials.createInsecure(),
 ): Promise<{ port: number; server: grpc.Server }> {
   const server = new grpc.Server({ "grpc.max_receive_message_length": -1, ...options });
   server.addService(
@@ -72,7 +77,7 @@ export async function startForeignServer<Request, Response>(
     { method: handler },
   );
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error, boundPort) => {
+    server.bindAsync(`127.0.0.1:${port}`, credentials, (error, boundPort) => {
       if (error) reject(error);
       else resolve(boundPort);
     });
