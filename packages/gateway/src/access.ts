@@ -25,6 +25,7 @@ declare module "fastify" {
 /** What a page of another origin may read beside the body. */
 const EXPOSED_HEADERS = [
   "retry-after",
+  "x-cache",
   "server-timing",
   "x-contract-digest",
   "x-model-version",

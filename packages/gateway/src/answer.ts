@@ -19,6 +19,8 @@ export interface Classified {
   readonly answer: PredictResponse;
   /** Raw output of the first picture, for `format=scores`. */
   readonly scores: ScoresResponse;
+  /** Nothing had to be computed for it. */
+  readonly isCached: boolean;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface Classified {
  * @throws {ServeError} MODEL_CONTRACT_MISMATCH when the outputs are not what the contract says.
  */
 export function answerOf(
-  { model, predictions }: Predicted,
+  { model, predictions, isCached }: Predicted,
   wishes: Pick<ClassifyRequest, "topK" | "wantsHeatmap" | "times">,
   isItem: boolean,
 ): Classified {
@@ -51,7 +53,7 @@ export function answerOf(
     contract: digest,
     timings: { ...(fetch === undefined ? {} : { fetch }), decode, resize, predict, total },
   };
-  return { answer, scores: byLabel(labels, scores[0] ?? new Float64Array(0)) };
+  return { answer, scores: byLabel(labels, scores[0] ?? new Float64Array(0)), isCached };
 }
 
 function topOf(labels: readonly string[], probabilities: Float64Array) {

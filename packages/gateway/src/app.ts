@@ -78,7 +78,7 @@ function addPredict(app: FastifyInstance, parts: AppParts): void {
       );
     }
     const { format = parts.responseFormat, top_k: topK, explain } = query.data;
-    const { answer, scores } = await parts.classify({
+    const { answer, scores, isCached } = await parts.classify({
       read: (permit) => readSubmission(request, parts.limits, permit),
       wantsScores: format === "scores",
       wantsHeatmap: explain === "1",
@@ -89,6 +89,7 @@ function addPredict(app: FastifyInstance, parts: AppParts): void {
     });
     const timing = serverTimingOf(request.stageTimes.ms);
     if (timing !== undefined) reply.header("server-timing", timing);
+    if (isCached) reply.header("x-cache", "hit");
     reply.header("x-model-version", answer.model.version).header("x-contract-digest", answer.contract);
     return format === "scores" ? scores : answer;
   });

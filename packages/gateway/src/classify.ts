@@ -2,11 +2,11 @@
 import { ServeError } from "@vitrine/protocol/status";
 import { answerOf, type Classified } from "./answer.js";
 import { startDeadline } from "./deadline.js";
-import { eachPhoto } from "./each-photo.js";
-import type { ImageSource } from "./image-source.js";
+import { eachPhoto, placed } from "./each-photo.js";
 import type { FittedModel } from "./model-fit.js";
 import type { ModelLink } from "./model-link.js";
 import type { Permit, Permits } from "./permits.js";
+import type { FetchPicture } from "./picture-cache.js";
 import { type PredictPicturesParts, predictPictures } from "./predict-pictures.js";
 import type { StageTimes } from "./stage-times.js";
 
@@ -38,7 +38,7 @@ export interface ClassifyRequest {
 
 export interface ClassifyParts extends PredictPicturesParts {
   readonly permits: Permits;
-  readonly images: Pick<ImageSource, "fetchImage">;
+  readonly fetchPicture: FetchPicture;
   readonly link: Pick<ModelLink, "current" | "ofVersion" | "refresh" | "lost">;
   /** From the last byte of the body to the answer. */
   readonly timeoutMs: number;
@@ -81,10 +81,8 @@ export function createClassify(parts: ClassifyParts): Classify {
     times: StageTimes,
   ): Promise<Uint8Array[]> {
     const read = () =>
-      eachPhoto(pictures, signal, async (picture, either) =>
-        picture.kind === "bytes"
-          ? picture.bytes
-          : await parts.images.fetchImage(picture.url, either, permit.hold),
+      eachPhoto(placed(pictures), signal, async (picture, either) =>
+        picture.kind === "bytes" ? picture.bytes : await parts.fetchPicture(picture.url, either, permit.hold),
       );
     return pictures.some(({ kind }) => kind === "url") ? await times.time("fetch", read) : await read();
   }

@@ -203,6 +203,11 @@ export const gatewaySettings = {
     env: "CORS_ORIGINS",
     placeholder: "origin",
   }),
+  cacheBytes: setting(z.int().min(0).default(0), {
+    description:
+      "Memory for answers and fetched pictures, for the case that the same ones are asked for again; 0 keeps nothing. Answers are kept by the picture's bytes, the contract and the model's version, pictures behind URLs by their ETag, and what is asked for at the same time is done once. Leave it at 0 for load tests: they would test the cache.",
+    placeholder: "bytes",
+  }),
   preprocessWorkers: setting(z.int().min(1).max(64).optional(), {
     description: "Threads that decode and resize. Default: as many as cores, at most 8.",
     placeholder: "count",

@@ -1,19 +1,28 @@
 import { ServeError } from "@vitrine/protocol/status";
 import { together } from "./together.js";
 
-/** {@link together} for the photos of one item: a photo's own fault is told with its place, from 1 on. */
+/** One photo of an item, in whatever form it has by now. */
+export interface Placed<Photo> {
+  readonly photo: Photo;
+  /** From 1 on; undefined for the only photo of a request, whose errors need no place. */
+  readonly place: number | undefined;
+}
+
+export function placed<Photo>(photos: readonly Photo[]): Placed<Photo>[] {
+  return photos.map((photo, index) => ({ photo, place: photos.length === 1 ? undefined : index + 1 }));
+}
+
+/** {@link together} for the photos of one item: a photo's own fault is told with its place. */
 export function eachPhoto<Photo, Result>(
-  photos: readonly Photo[],
+  photos: readonly Placed<Photo>[],
   signal: AbortSignal,
   task: (photo: Photo, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result[]> {
-  if (photos.length === 1) return together(photos, signal, task);
-  const numbered = photos.map((photo, index) => ({ photo, place: index + 1 }));
-  return together(numbered, signal, async ({ photo, place }, either) => {
+  return together(photos, signal, async ({ photo, place }, either) => {
     try {
       return await task(photo, either);
     } catch (error) {
-      throw aboutPhoto(place, error);
+      throw place === undefined ? error : aboutPhoto(place, error);
     }
   });
 }

@@ -69,7 +69,9 @@ describe("a picture behind a URL", () => {
   it("comes as the bytes that the host sent, and is counted", async () => {
     const { authority, url } = await host({ "/a.jpg": picture });
     const held: number[] = [];
-    const bytes = await source([authority]).fetchImage(url("/a.jpg"), never, (count) => held.push(count));
+    const { bytes } = await source([authority]).fetchImage(url("/a.jpg"), never, {
+      hold: (count) => held.push(count),
+    });
     expect(Buffer.from(bytes)).toEqual(PICTURE);
     expect(held).toEqual([PICTURE.byteLength]);
   });
@@ -111,7 +113,7 @@ describe("a picture behind a URL", () => {
     await images.fetchImage(url("/a.jpg"), never);
     expect(sockets.size).toBe(1);
     closeNext = true;
-    expect(Buffer.from(await images.fetchImage(url("/a.jpg"), never))).toEqual(PICTURE);
+    expect((await images.fetchImage(url("/a.jpg"), never)).bytes).toEqual(PICTURE);
     expect(sockets.size).toBe(2);
   });
 });
@@ -119,7 +121,7 @@ describe("a picture behind a URL", () => {
 describe("redirects", () => {
   it.each([301, 302, 303, 307, 308])("%i is followed", async (status) => {
     const { authority, url } = await host({ "/a": redirect("/b", status), "/b": picture });
-    expect(Buffer.from(await source([authority]).fetchImage(url("/a"), never))).toEqual(PICTURE);
+    expect((await source([authority]).fetchImage(url("/a"), never)).bytes).toEqual(PICTURE);
   });
 
   it("three are followed, the fourth is not", async () => {
@@ -267,7 +269,7 @@ describe("limits", () => {
     const { authority, url } = await host({
       "/a.jpg": (_request, response) => response.end(Buffer.alloc(1000, 1)),
     });
-    expect(await source([authority]).fetchImage(url("/a.jpg"), never)).toHaveLength(1000);
+    expect((await source([authority]).fetchImage(url("/a.jpg"), never)).bytes).toHaveLength(1000);
   });
 
   it("a compressed body is refused, however small", async () => {
@@ -313,8 +315,10 @@ describe("limits", () => {
 
   it("what `hold` throws ends the fetch", async () => {
     const { authority, url } = await host({ "/a.jpg": picture });
-    const fetching = source([authority]).fetchImage(url("/a.jpg"), never, () => {
-      throw new ServeError("OVERLOADED", "full");
+    const fetching = source([authority]).fetchImage(url("/a.jpg"), never, {
+      hold: () => {
+        throw new ServeError("OVERLOADED", "full");
+      },
     });
     expect((await failure(fetching)).reason).toBe("OVERLOADED");
   });
@@ -346,7 +350,9 @@ describe("answers that are no picture", () => {
     const { authority, url } = await host({
       "/a.jpg": (_request, response) => response.writeHead(200, { "content-type": "text/html" }).end(PICTURE),
     });
-    expect(await source([authority]).fetchImage(url("/a.jpg"), never)).toHaveLength(PICTURE.byteLength);
+    expect((await source([authority]).fetchImage(url("/a.jpg"), never)).bytes).toHaveLength(
+      PICTURE.byteLength,
+    );
   });
 
   it("an empty body", async () => {

@@ -18,6 +18,28 @@ export interface ImageSourceOptions {
   readonly userAgent: string;
 }
 
+/** A version of a picture, as its host names it. */
+export interface PictureVersion {
+  /** Where the picture itself lay, after all redirects. */
+  readonly url: string;
+  /** A strong entity tag: equal tags mean equal bytes. Source: RFC 9110, 8.8.3. */
+  readonly etag: string;
+}
+
+export interface FetchedPicture {
+  /** As the host sent them; nothing is said about what they are. undefined: they are still those of `known`. */
+  readonly bytes: Uint8Array | undefined;
+  /** For asking again later; undefined when the host gave no strong tag, or forbids to keep the picture. */
+  readonly version: PictureVersion | undefined;
+}
+
+export interface FetchOptions {
+  /** Is told of every chunk before it is kept, and may throw to refuse it. */
+  readonly hold?: (bytes: number) => void;
+  /** The caller has the picture in this version and needs no second copy. */
+  readonly known?: PictureVersion | undefined;
+}
+
 export interface ImageSource {
   /**
    * Fetches one picture.
@@ -26,12 +48,10 @@ export interface ImageSource {
    * and uses no proxy. A redirect from https to http is followed: a caller may name an http URL as well.
    *
    * @param signal aborts the connection.
-   * @param hold is told of every chunk before it is kept, and may throw to refuse it.
-   * @returns the bytes as the host sent them; nothing is said about what they are.
    * @throws {ServeError} IMAGE_URL_INVALID, IMAGE_URL_FORBIDDEN, IMAGE_URL_FAILED, IMAGE_URL_TIMEOUT,
    *   IMAGE_TOO_LARGE, or IMAGE_TYPE_UNSUPPORTED for a web page; what `signal` was aborted with.
    */
-  fetchImage(url: string, signal: AbortSignal, hold?: (bytes: number) => void): Promise<Uint8Array>;
+  fetchImage(url: string, signal: AbortSignal, options?: FetchOptions): Promise<FetchedPicture>;
   /** Closes idle connections. */
   close(): void;
 }
@@ -49,8 +69,8 @@ export function createImageSource(options: ImageSourceOptions): ImageSource {
   async function fetchImage(
     text: string,
     signal: AbortSignal,
-    hold: (bytes: number) => void = () => {},
-  ): Promise<Uint8Array> {
+    { hold = () => {}, known }: FetchOptions = {},
+  ): Promise<FetchedPicture> {
     let guarded = options.guard.check(text);
     const ownClock = new AbortController();
     const timer = setTimeout(() => ownClock.abort(tooSlow(options.timeoutMs)), options.timeoutMs);
@@ -58,9 +78,18 @@ export function createImageSource(options: ImageSourceOptions): ImageSource {
     const both = AbortSignal.any([signal, ownClock.signal]);
     try {
       for (let redirects = 0; ; redirects += 1) {
-        const response = await request(guarded, both, silence);
+        const isKnown = known?.url === guarded.url.href;
+        const conditions = isKnown ? { "if-none-match": known.etag } : {};
+        const response = await request(guarded, both, silence, conditions);
         const location = redirectOf(response);
-        if (location === undefined) return await readPicture(response, both, hold);
+        if (location === undefined) {
+          if (isKnown && response.statusCode === 304) {
+            response.resume();
+            return { bytes: undefined, version: known };
+          }
+          const bytes = await readPicture(response, both, hold);
+          return { bytes, version: versionOf(response, guarded.url) };
+        }
         response.destroy();
         if (redirects === options.maxRedirects) {
           throw failed(`url led to more than ${options.maxRedirects} redirects, expected a picture`);
@@ -79,6 +108,7 @@ export function createImageSource(options: ImageSourceOptions): ImageSource {
     guarded: GuardedUrl,
     signal: AbortSignal,
     onSilence: () => void,
+    conditions: http.OutgoingHttpHeaders,
   ): Promise<http.IncomingMessage> {
     const { url } = guarded;
     const isTls = url.protocol === "https:";
@@ -87,7 +117,12 @@ export function createImageSource(options: ImageSourceOptions): ImageSource {
         agent: isTls ? httpsAgent : httpAgent,
         lookup: options.guard.lookupFor(guarded),
         timeout: options.idleTimeoutMs,
-        headers: { accept: ACCEPT, "accept-encoding": "identity", "user-agent": options.userAgent },
+        headers: {
+          accept: ACCEPT,
+          "accept-encoding": "identity",
+          "user-agent": options.userAgent,
+          ...conditions,
+        },
         signal,
       });
       outgoing.on("socket", (socket: Socket | TLSSocket) => {
@@ -106,7 +141,7 @@ export function createImageSource(options: ImageSourceOptions): ImageSource {
       outgoing.on("response", resolve);
       outgoing.on("error", (error: NodeJS.ErrnoException) => {
         if (outgoing.reusedSocket && error.code === "ECONNRESET" && !signal.aborted) {
-          request(guarded, signal, onSilence).then(resolve, reject);
+          request(guarded, signal, onSilence, conditions).then(resolve, reject);
         } else reject(error);
       });
       outgoing.end();
@@ -144,6 +179,13 @@ export function createImageSource(options: ImageSourceOptions): ImageSource {
       httpsAgent.destroy();
     },
   };
+}
+
+/** Source: RFC 9111, 3: a shared cache keeps no answer that is `no-store` or `private`, nor one that varies by everything. */
+function versionOf({ headers }: http.IncomingMessage, url: URL): PictureVersion | undefined {
+  const { etag, vary } = headers;
+  const mayKeep = !/\b(no-store|private)\b/i.test(headers["cache-control"] ?? "") && vary?.trim() !== "*";
+  return mayKeep && etag !== undefined && /^"[^"]*"$/.test(etag) ? { url: url.href, etag } : undefined;
 }
 
 function redirectOf(response: http.IncomingMessage): string | undefined {

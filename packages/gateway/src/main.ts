@@ -12,11 +12,13 @@ import { readApiKeys } from "./api-keys.js";
 import { type AppParts, createAdminApp, createApp } from "./app.js";
 import { createClassify } from "./classify.js";
 import type { GatewayConfig } from "./config.js";
-import { createImageSource } from "./image-source.js";
+import { createImageSource, type ImageSource } from "./image-source.js";
 import { type ContractSource, fitModel } from "./model-fit.js";
 import { createModelLink } from "./model-link.js";
 import { createRequestMetrics } from "./observe.js";
-import { createPermits } from "./permits.js";
+import { createPermits, type Permits } from "./permits.js";
+import { createPictureCache, fetchEachTime } from "./picture-cache.js";
+import { createPredictionCache, NO_PREDICTION_CACHE } from "./prediction-cache.js";
 import { createPredictionClient } from "./prediction-client.js";
 import { createPreprocessor } from "./preprocess.js";
 import { isWebsite } from "./website.js";
@@ -44,6 +46,8 @@ const DESCRIBE_RETRY_MS = { first: 100, greatest: 2000 };
 const MOST_WORKERS_BY_DEFAULT = 8;
 const FETCH_IDLE_TIMEOUT_MS = 5000;
 const MAX_REDIRECTS = 5;
+/** Bounds how long an answer outlives a model whose files were changed without a new version number. */
+const MAX_ANSWER_AGE_MS = 5 * 60_000;
 
 /**
  * Starts the gateway. It listens whether or not the model tier is there, and answers 503 until it is.
@@ -91,7 +95,14 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   }
   let isDraining = false;
   const appParts: AppParts = {
-    classify: createClassify({ permits, images, preprocessor, client, link, timeoutMs: config.timeoutMs }),
+    classify: createClassify({
+      permits,
+      preprocessor,
+      client,
+      link,
+      timeoutMs: config.timeoutMs,
+      ...createCaches(config.cacheBytes, images, permits),
+    }),
     link,
     limits: config,
     responseFormat: config.responseFormat,
@@ -146,6 +157,16 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
       clearTimeout(grace);
       await closeParts();
     },
+  };
+}
+
+/** Half of the memory is for pictures behind URLs, half for answers. */
+function createCaches(cacheBytes: number, images: ImageSource, permits: Permits) {
+  if (cacheBytes === 0) return { fetchPicture: fetchEachTime(images), cache: NO_PREDICTION_CACHE };
+  const maxBytes = Math.ceil(cacheBytes / 2);
+  return {
+    fetchPicture: createPictureCache({ images, permits, maxBytes }),
+    cache: createPredictionCache({ maxBytes, maxAgeMs: MAX_ANSWER_AGE_MS }),
   };
 }
 

@@ -20,6 +20,8 @@ export interface Permit {
 export interface Permits {
   /** @throws {ServeError} OVERLOADED when `maxRequests` are at work. */
   take(): Permit;
+  /** An account for bytes that belong to no single request; it counts as none. */
+  account(): Permit;
   readonly requestsAtWork: number;
   readonly bytesHeld: number;
 }
@@ -33,6 +35,12 @@ export function createPermits(options: PermitOptions): Permits {
       throw overloaded(`gateway was at work on ${requestsAtWork} requests, its limit`);
     }
     requestsAtWork += 1;
+    return openAccount(() => {
+      requestsAtWork -= 1;
+    });
+  }
+
+  function openAccount(released: () => void): Permit {
     let ownBytes = 0;
     let isReleased = false;
     return {
@@ -46,14 +54,15 @@ export function createPermits(options: PermitOptions): Permits {
       release() {
         if (isReleased) return;
         isReleased = true;
-        requestsAtWork -= 1;
         bytesHeld -= ownBytes;
+        released();
       },
     };
   }
 
   return {
     take,
+    account: () => openAccount(() => {}),
     get requestsAtWork() {
       return requestsAtWork;
     },

@@ -1,8 +1,9 @@
 /** Pictures to predictions, by the contract of the version that really answers. */
 import { ServeError } from "@vitrine/protocol/status";
-import { eachPhoto } from "./each-photo.js";
+import { eachPhoto, type Placed, placed } from "./each-photo.js";
 import { type FittedModel, isSameWork } from "./model-fit.js";
 import type { ModelLink } from "./model-link.js";
+import type { PredictionCache } from "./prediction-cache.js";
 import type { CallContext, Prediction, PredictionClient } from "./prediction-client.js";
 import type { Preprocessor } from "./preprocess.js";
 import type { StageTimes } from "./stage-times.js";
@@ -12,6 +13,7 @@ export interface PredictPicturesParts {
   readonly preprocessor: Pick<Preprocessor, "preprocess">;
   readonly client: Pick<PredictionClient, "predict">;
   readonly link: Pick<ModelLink, "ofVersion" | "refresh" | "lost">;
+  readonly cache: PredictionCache;
 }
 
 export interface PredictPicturesRequest {
@@ -28,6 +30,8 @@ export interface Predicted {
   readonly model: FittedModel;
   /** One per picture, in order; each tensor has one row. */
   readonly predictions: readonly Prediction[];
+  /** True when every prediction was kept from before. */
+  readonly isCached: boolean;
 }
 
 /**
@@ -47,11 +51,16 @@ export async function predictPictures(
   parts: PredictPicturesParts,
 ): Promise<Predicted> {
   let model = current;
+  const pictures = placed(request.pictures);
   for (const isLast of [false, true]) {
     try {
-      const predictions = await attempt(request, model, parts);
+      const asked = model;
+      const { predictions, isHit } = await parts.cache.of(
+        { pictures, model, outputs: request.outputs(model), signal: request.context.signal },
+        (missing, signal) => attempt(missing, signal, request, asked, parts),
+      );
       const served = await servedBy(predictions, model, request.context, parts.link);
-      if (isSameWork(served, model)) return { model: served, predictions };
+      if (isSameWork(served, model)) return { model: served, predictions, isCached: isHit };
       model = served;
     } catch (error) {
       if (isLast || !isMismatch(error)) throw error;
@@ -66,12 +75,14 @@ export async function predictPictures(
 }
 
 async function attempt(
-  { pictures, outputs, context, times }: PredictPicturesRequest,
+  pictures: readonly Placed<Uint8Array>[],
+  signal: AbortSignal,
+  { outputs, context, times }: PredictPicturesRequest,
   model: FittedModel,
   { preprocessor, client, link }: PredictPicturesParts,
 ): Promise<Prediction[]> {
-  const prepared = await eachPhoto(pictures, context.signal, (bytes, signal) =>
-    preprocessor.preprocess(bytes, model.plan, signal),
+  const prepared = await eachPhoto(pictures, signal, (bytes, either) =>
+    preprocessor.preprocess(bytes, model.plan, either),
   );
   for (const { decodeMs, resizeMs } of prepared) {
     times.add("decode", decodeMs);
@@ -79,8 +90,8 @@ async function attempt(
   }
   try {
     return await times.time("predict", () =>
-      together(prepared, context.signal, ({ tensor }, signal) =>
-        client.predict(model.input.alias, tensor, outputs(model), { ...context, signal }),
+      together(prepared, signal, ({ tensor }, either) =>
+        client.predict(model.input.alias, tensor, outputs(model), { ...context, signal: either }),
       ),
     );
   } catch (error) {
