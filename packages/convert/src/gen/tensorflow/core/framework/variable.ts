@@ -5,6 +5,7 @@
 // source: tensorflow/core/framework/variable.proto
 
 /* eslint-disable */
+import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 
 export const VariableSynchronization = {
   VARIABLE_SYNCHRONIZATION_AUTO: 0,
@@ -37,4 +38,152 @@ export namespace VariableAggregation {
   export type VARIABLE_AGGREGATION_MEAN = typeof VariableAggregation.VARIABLE_AGGREGATION_MEAN;
   export type VARIABLE_AGGREGATION_ONLY_FIRST_REPLICA =
     typeof VariableAggregation.VARIABLE_AGGREGATION_ONLY_FIRST_REPLICA;
+}
+
+export interface VariableDef {
+  variableName: string;
+  initializerName: string;
+  snapshotName: string;
+  isResource: boolean;
+  initialValueName: string;
+  trainable: boolean;
+  synchronization: VariableSynchronization;
+  aggregation: VariableAggregation;
+}
+
+function createBaseVariableDef(): VariableDef {
+  return {
+    variableName: "",
+    initializerName: "",
+    snapshotName: "",
+    isResource: false,
+    initialValueName: "",
+    trainable: false,
+    synchronization: 0,
+    aggregation: 0,
+  };
+}
+
+export const VariableDef: MessageFns<VariableDef> = {
+  encode(message: VariableDef, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.variableName !== "") {
+      writer.uint32(10).string(message.variableName);
+    }
+    if (message.initializerName !== "") {
+      writer.uint32(18).string(message.initializerName);
+    }
+    if (message.snapshotName !== "") {
+      writer.uint32(26).string(message.snapshotName);
+    }
+    if (message.isResource !== false) {
+      writer.uint32(40).bool(message.isResource);
+    }
+    if (message.initialValueName !== "") {
+      writer.uint32(50).string(message.initialValueName);
+    }
+    if (message.trainable !== false) {
+      writer.uint32(56).bool(message.trainable);
+    }
+    if (message.synchronization !== 0) {
+      writer.uint32(64).int32(message.synchronization);
+    }
+    if (message.aggregation !== 0) {
+      writer.uint32(72).int32(message.aggregation);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VariableDef {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVariableDef();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.variableName = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.initializerName = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.snapshotName = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.isResource = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.initialValueName = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.trainable = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.synchronization = reader.int32() as any;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.aggregation = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+interface MessageFns<T> {
+  encode(message: T, writer?: BinaryWriter): BinaryWriter;
+  decode(input: BinaryReader | Uint8Array, length?: number): T;
 }
