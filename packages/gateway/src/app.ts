@@ -14,7 +14,6 @@ import { type InfoLimits, infoOf } from "./info.js";
 import type { ModelLink } from "./model-link.js";
 import { serverTimingOf } from "./observe.js";
 import { openApiDocument } from "./openapi.js";
-import { traceHeadersOf } from "./request-identity.js";
 import { isWebsite, serveWebsite } from "./website.js";
 
 export interface AppParts extends HttpShellOptions {
@@ -84,7 +83,7 @@ function addPredict(app: FastifyInstance, parts: AppParts): void {
       wantsHeatmap: explain === "1",
       topK,
       caller: signalOfCaller(reply),
-      metadata: { "x-request-id": request.id, ...traceHeadersOf(request.raw) },
+      metadata: { "x-request-id": request.id, ...request.trace.headers },
       times: request.stageTimes,
     });
     const timing = serverTimingOf(request.stageTimes.ms);

@@ -212,6 +212,18 @@ export const gatewaySettings = {
     description: "Threads that decode and resize. Default: as many as cores, at most 8.",
     placeholder: "count",
   }),
+  otlpEndpoint: setting(z.url({ protocol: /^https?$/ }).optional(), {
+    description:
+      "Address of an OpenTelemetry collector (http://collector:4318) that spans are sent to, by OTLP over HTTP.",
+    env: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    placeholder: "url",
+  }),
+  traceSampleRatio: setting(z.number().min(0).max(1).default(1), {
+    description:
+      "Part of the requests that are traced, 0 to 1, where the caller brings no trace of its own. Lower it under load.",
+    env: "OTEL_TRACES_SAMPLER_ARG",
+    placeholder: "ratio",
+  }),
   responseFormat: setting(z.enum(RESPONSE_FORMATS).default("predictions"), {
     description: "What POST /predict answers without ?format=; scores is the course's answer.",
     placeholder: "format",

@@ -4,7 +4,8 @@ import type { Logger } from "@vitrine/runtime/logger";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { RequestMetrics } from "./observe.js";
 import { answerToBrokenHttp, asServeError, PROBLEM_MEDIA_TYPE, problemOf, retryAfterOf } from "./problem.js";
-import { requestIdOf } from "./request-identity.js";
+import { requestIdOf, traceHeadersOf } from "./request-identity.js";
+import { type BeginTrace, passTraceOn, type RequestTrace } from "./request-trace.js";
 import { BARE_POLICY, SECURITY_HEADERS } from "./security-headers.js";
 import { createStageTimes, type StageTimes } from "./stage-times.js";
 
@@ -15,12 +16,14 @@ export interface HttpShellOptions {
   readonly trustedProxies: readonly string[];
   readonly isDraining: () => boolean;
   readonly metrics: RequestMetrics;
+  readonly beginTrace: BeginTrace;
   readonly logger: Logger;
 }
 
 declare module "fastify" {
   interface FastifyRequest {
     stageTimes: StageTimes;
+    trace: RequestTrace;
     /** What went wrong; undefined: nothing did. */
     failure: ServeError | undefined;
     /** Name of the API key that the caller showed. */
@@ -55,6 +58,7 @@ export function createHttpShell(options: HttpShellOptions): FastifyInstance {
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
   });
   app.decorateRequest("stageTimes");
+  app.decorateRequest("trace");
   app.decorateRequest("failure", undefined);
   app.decorateRequest("client", undefined);
   app.addHook("onRequest", async (request, reply) => beginRequest(request, reply, options));
@@ -73,7 +77,10 @@ async function beginRequest(
   reply: FastifyReply,
   options: HttpShellOptions,
 ): Promise<void> {
-  request.stageTimes = createStageTimes();
+  request.trace = QUIET_ROUTES.has(request.url)
+    ? passTraceOn(request.url, {})
+    : options.beginTrace(request.method, traceHeadersOf(request.raw));
+  request.stageTimes = createStageTimes(request.trace.stage);
   const startedAt = performance.now();
   options.metrics.begin();
   reply.headers({
@@ -98,11 +105,14 @@ function endRequest(
   const code = failure?.code ?? "OK";
   const reason = failure?.reason ?? "OK";
   options.metrics.end({ route, code, reason, seconds: ms / 1000, stagesMs: stageTimes.ms });
+  const { method } = request;
+  const status = code === "CANCELLED" ? 499 : reply.statusCode;
+  request.trace.end({ method, route, status, failure });
   const line = {
     requestId: request.id,
-    method: request.method,
+    method,
     route,
-    status: code === "CANCELLED" ? 499 : reply.statusCode,
+    status,
     code,
     reason,
     client: request.client,

@@ -21,6 +21,8 @@ import { createPictureCache, fetchEachTime } from "./picture-cache.js";
 import { createPredictionCache, NO_PREDICTION_CACHE } from "./prediction-cache.js";
 import { createPredictionClient } from "./prediction-client.js";
 import { createPreprocessor } from "./preprocess.js";
+import { passTraceOn } from "./request-trace.js";
+import type { Traces } from "./traces.js";
 import { isWebsite } from "./website.js";
 
 export interface GatewayParts {
@@ -93,6 +95,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   if (config.website !== undefined && !isWebsite(config.website)) {
     logger.warn({ website: config.website }, "website was not built into this folder, / leads to /docs");
   }
+  const traces = await tracesTo(config, parts);
   let isDraining = false;
   const appParts: AppParts = {
     classify: createClassify({
@@ -111,6 +114,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     isDraining: () => isDraining,
     registry: metrics.registry,
     metrics: createRequestMetrics(metrics.registry, permits),
+    beginTrace: traces?.begin ?? passTraceOn,
     access: { apiKeys, corsOrigins: config.corsOrigin, maxRequestsPerClient: config.maxRequestsPerClient },
     trustedProxies: config.trustedProxy,
     hasAdminApp: config.adminPort !== undefined,
@@ -128,6 +132,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     images.close();
     metrics.close();
     await preprocessor.close();
+    await traces?.close();
   }
 
   let url: string;
@@ -158,6 +163,16 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
       await closeParts();
     },
   };
+}
+
+/** OpenTelemetry's libraries are loaded only where there is a collector. */
+async function tracesTo(
+  { otlpEndpoint, traceSampleRatio: sampleRatio }: GatewayConfig,
+  { logger, version }: GatewayParts,
+): Promise<Traces | undefined> {
+  if (otlpEndpoint === undefined) return undefined;
+  const { startTraces } = await import("./traces.js");
+  return startTraces({ endpoint: otlpEndpoint, sampleRatio, version, logger });
 }
 
 /** Half of the memory is for pictures behind URLs, half for answers. */

@@ -8,11 +8,13 @@ export function requestIdOf({ headers }: IncomingMessage): string {
   return typeof given === "string" && /^[\w.:+/=-]{1,128}$/.test(given) ? given : randomUUID();
 }
 
-/** `traceparent` where it is one. Source: W3C Trace Context, version 00. */
-export function traceHeadersOf({ headers }: IncomingMessage): { traceparent?: string } {
-  const { traceparent } = headers;
+/** `traceparent` where it is one, and the `tracestate` beside it. Source: W3C Trace Context, version 00. */
+export function traceHeadersOf({ headers }: IncomingMessage): { traceparent?: string; tracestate?: string } {
+  const { traceparent, tracestate } = headers;
   const isTrace =
     typeof traceparent === "string" &&
     /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent);
-  return isTrace ? { traceparent } : {};
+  if (!isTrace) return {};
+  const hasState = typeof tracestate === "string" && /^[\x20-\x7e]{1,512}$/.test(tracestate);
+  return { traceparent, ...(hasState ? { tracestate } : {}) };
 }

@@ -13,11 +13,13 @@ export interface StageTimes {
   readonly ms: Readonly<Partial<Record<Stage, number>>>;
 }
 
-export function createStageTimes(): StageTimes {
+/** @param ended is told of each stage when it ends, with its milliseconds. */
+export function createStageTimes(ended: (stage: Stage, ms: number) => void = () => {}): StageTimes {
   const ms: Partial<Record<Stage, number>> = {};
 
   function add(stage: Stage, more: number): void {
     ms[stage] = Math.round(((ms[stage] ?? 0) + more) * 100) / 100;
+    ended(stage, more);
   }
 
   return {
