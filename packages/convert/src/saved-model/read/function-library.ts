@@ -1,0 +1,53 @@
+/** Functions of a graph, decoded when they are called: a signature of Keras calls few of thousands. */
+import { ServeError } from "@vitrine/protocol/status";
+import { FunctionDef } from "../../gen/tensorflow/core/framework/function.js";
+import type { NodeDef } from "../../gen/tensorflow/core/framework/node_def.js";
+import { FunctionName } from "../../gen/vitrine/saved_model_index.js";
+import { boundedReader, decoded } from "./saved-model-file.js";
+
+export interface TfFunction {
+  readonly name: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly nodes: ReadonlyMap<string, NodeDef>;
+  /** Output to the tensor that it returns. */
+  readonly returns: ReadonlyMap<string, string>;
+}
+
+export class FunctionLibrary {
+  readonly #bytes = new Map<string, Uint8Array>();
+  readonly #functions = new Map<string, TfFunction>();
+
+  /** @param functions each a tensorflow.FunctionDef. */
+  constructor(functions: readonly Uint8Array[]) {
+    decoded("saved_model.pb", () => {
+      for (const bytes of functions) {
+        this.#bytes.set(FunctionName.decode(boundedReader(bytes)).signature?.name ?? "", bytes);
+      }
+    });
+  }
+
+  has(name: string): boolean {
+    return this.#bytes.has(name);
+  }
+
+  /** @throws {ServeError} MODEL_INVALID when there is none of that name. */
+  get(name: string): TfFunction {
+    const known = this.#functions.get(name);
+    if (known !== undefined) return known;
+    const bytes = this.#bytes.get(name);
+    if (bytes === undefined) {
+      throw new ServeError("MODEL_INVALID", `function ${name} was called, expected one of the library`);
+    }
+    const definition = decoded(`function ${name}`, () => FunctionDef.decode(boundedReader(bytes)));
+    const made: TfFunction = {
+      name,
+      inputs: (definition.signature?.inputArg ?? []).map((argument) => argument.name),
+      outputs: (definition.signature?.outputArg ?? []).map((argument) => argument.name),
+      nodes: new Map(definition.nodeDef.map((node) => [node.name, node])),
+      returns: definition.ret,
+    };
+    this.#functions.set(name, made);
+    return made;
+  }
+}
