@@ -14,7 +14,8 @@ import { preparePicture } from "@vitrine/gateway/pixels/prepare";
 import { resize } from "@vitrine/gateway/pixels/resize";
 import { createSimdResize } from "@vitrine/gateway/pixels/resize-simd";
 import { createPreprocessor } from "@vitrine/gateway/preprocess";
-import type { PreprocessPlan } from "@vitrine/gateway/preprocess-plan";
+import { planPreprocessing } from "@vitrine/gateway/preprocess-plan";
+import { contractFromFiles } from "@vitrine/protocol/contract";
 import { DataType } from "@vitrine/protocol/tensor";
 import sharp from "sharp";
 import { largePhotos, type PhotoSet, smallPhotos } from "./harness/photos.js";
@@ -27,15 +28,17 @@ const POOL_SECONDS = 5;
 const POOL_CALLERS = 8;
 const SIZE = 256;
 const MAX_PIXELS = 50_000_000;
-const PLAN: PreprocessPlan = {
-  orientation: "exif",
-  resize: { width: SIZE, height: SIZE },
-  filter: "bilinear",
-  crop: undefined,
-  arithmetic: { kind: "pixels" },
-  layout: "NHWC",
-  dtype: DataType.DT_UINT8,
+const PREPROCESSOR = {
+  size: SIZE,
+  resample: 2,
+  do_rescale: false,
+  do_normalize: false,
+  vitrine: { orientation: "exif" },
 };
+const PLAN = planPreprocessing(contractFromFiles({ id2label: { 0: "any" } }, PREPROCESSOR).preprocessor, {
+  dtype: DataType.DT_UINT8,
+  shape: [-1, SIZE, SIZE, 3],
+});
 const options = {
   maxPixels: MAX_PIXELS,
   resize: createSimdResize() ?? resize,

@@ -86,7 +86,9 @@ export const infoResponseSchema = z.object({
   picture: z.object({
     width: z.int().nullable().describe("of the model's input; null: of any size"),
     height: z.int().nullable(),
-    filter: z.enum(["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]),
+    filter: z
+      .string()
+      .describe("of the resize, named as the library calls it that the contract names; bilinear for one"),
     orientation: z
       .enum(["exif", "ignore"])
       .describe("exif: turned upright as the EXIF tag says; ignore: pixels as they are stored"),

@@ -2,6 +2,8 @@
 import type { InfoResponse } from "./api.js";
 import type { FittedModel } from "./model-fit.js";
 import type { PictureFormat } from "./pixels/picture-header.js";
+import { kernelName } from "./pixels/resize-kernel.js";
+import { outputSize } from "./preprocess-plan.js";
 
 export interface InfoLimits {
   readonly maxImageBytes: number;
@@ -22,7 +24,8 @@ const SHRINK_MARGIN = 3;
 
 export function infoOf(model: FittedModel, limits: InfoLimits): InfoResponse {
   const { description, contract } = model;
-  const { filter, orientation } = model.plan;
+  const { kernel, orientation } = model.plan;
+  const filter = kernelName(kernel);
   const size = pictureSize(model);
   const edge = Math.max(size?.width ?? 0, size?.height ?? 0);
   // NEAREST picks single pixels of the original, so any other original gives other pixels.
@@ -53,6 +56,5 @@ export function infoOf(model: FittedModel, limits: InfoLimits): InfoResponse {
 
 /** Of the model's input; undefined when neither the contract nor the signature fixes it. */
 function pictureSize({ plan, inputSize }: FittedModel): { width: number; height: number } | undefined {
-  const given = plan.crop ?? plan.resize;
-  return given !== undefined && "width" in given ? given : inputSize;
+  return outputSize(plan) ?? inputSize;
 }

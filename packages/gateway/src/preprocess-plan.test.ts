@@ -16,10 +16,17 @@ describe("planPreprocessing", () => {
   it("plans the shipped model: pixels as uint8, upright, squashed", () => {
     expect(plan({ ...PIXELS, vitrine: { orientation: "exif" } }, UINT8_256)).toEqual({
       orientation: "exif",
+      icc: "ignore",
+      reducedDecode: false,
+      cropBefore: undefined,
       resize: { width: 256, height: 256 },
-      filter: "bilinear",
+      aspect: "stretch",
+      kernel: { library: "pillow", filter: "bilinear", box: undefined, reducingGap: undefined },
       crop: undefined,
+      cropRule: "hugging-face",
       arithmetic: { kind: "pixels" },
+      isBgr: false,
+      pad: undefined,
       layout: "NHWC",
       dtype: DataType.DT_UINT8,
     });
@@ -50,7 +57,7 @@ describe("planPreprocessing", () => {
     const config = { size: 224, resample: 0, vitrine: { preset: "tf" } };
 
     expect(plan(config, FLOAT_224)).toMatchObject({
-      filter: "nearest",
+      kernel: { library: "pillow", filter: "nearest" },
       arithmetic: { kind: "keras", preset: "tf" },
     });
   });

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
+import { withProcessorDefaults } from "./image-processors.js";
 import { ServeError } from "./status.js";
 
 /** Name of the extra GetModelMetadata field. Its value is an Any of StringValue that holds the contract's JSON. */
@@ -14,38 +15,101 @@ export const CONTRACT_METADATA_FIELD = "vitrine.contract";
 
 const pixelSize = z.int().min(1).max(8192);
 
-/** `size` and `crop_size` in the forms that Hugging Face writes. */
+const sizePairSchema = z.strictObject({ height: pixelSize, width: pixelSize });
+
+/** `size` in the forms that Hugging Face writes. */
 const imageSizeSchema = z.union([
   pixelSize,
-  z.strictObject({ height: pixelSize, width: pixelSize }),
-  z.strictObject({ shortest_edge: pixelSize }),
+  sizePairSchema,
+  z.strictObject({ shortest_edge: pixelSize, longest_edge: pixelSize.optional() }),
+  z.strictObject({ longest_edge: pixelSize }),
+  z.strictObject({ max_height: pixelSize, max_width: pixelSize }),
 ]);
 
 const perChannel = z.union([z.number(), z.array(z.number()).length(3)]);
 
-const preprocessorSchema = z.looseObject({
+/**
+ * Whose resize it is, where that is not Pillow's of the plain keys.
+ *
+ * - `pillow`: Image.resize; `method` one of its six filters, in place of `resample`.
+ * - `torchvision`: resize of a uint8 tensor with antialias, as Hugging Face's Fast processors do; bilinear, bicubic, nearest.
+ * - `tensorflow`: tf.image.resize; all methods. Its result is float unless the method is nearest.
+ * - `opencv`: cv2.resize; nearest, linear, area.
+ */
+const resizeSchema = z.strictObject({
+  library: z.enum(["pillow", "torchvision", "tensorflow", "opencv"]).optional(),
+  method: z.string().optional(),
+  /** tf.image.resize's own parameter. */
+  antialias: z.boolean().default(false),
+  /**
+   * What happens to the proportions on the way to a size of height and width: `stretch`; `crop`, the middle of the
+   * same proportions is resized (Keras' crop_to_aspect_ratio, load_img's keep_aspect_ratio); `pad`, black around
+   * (Keras' pad_to_aspect_ratio, tf.image.resize_with_pad).
+   */
+  aspect: z.enum(["stretch", "crop", "pad"]).default("stretch"),
+  /** Image.resize's parameters, in pixels of the source: left, top, right, bottom. */
+  box: z.tuple([z.number().min(0), z.number().min(0), z.number(), z.number()]).optional(),
+  reducing_gap: z.number().min(1).optional(),
+});
+
+const preprocessorObject = z.looseObject({
+  image_processor_type: z.string().optional(),
+  feature_extractor_type: z.string().optional(),
   do_convert_rgb: z.boolean().default(true),
   do_resize: z.boolean().default(true),
   size: imageSizeSchema.optional(),
+  /** Whether a plain number as `size` is a square, or the shortest edge. */
+  default_to_square: z.boolean().default(true),
   /** Pillow's number of the filter: 0 nearest, 1 lanczos, 2 bilinear, 3 bicubic, 4 box, 5 hamming. */
   resample: z.int().min(0).max(5).default(2),
+  /** Part of the resized picture that is kept: ConvNext's and PoolFormer's. */
+  crop_pct: z.number().positive().max(1).optional(),
+  /** Sizes are rounded up to a multiple: TextNet's. */
+  size_divisor: pixelSize.optional(),
   do_center_crop: z.boolean().default(false),
-  crop_size: imageSizeSchema.optional(),
+  crop_size: z.union([pixelSize, sizePairSchema, z.strictObject({ shortest_edge: pixelSize })]).optional(),
   do_rescale: z.boolean().default(true),
   rescale_factor: z.number().default(1 / 255),
+  /** EfficientNet: 1 is subtracted after rescaling; and with `include_top` the result is divided by `image_std` once more. */
+  rescale_offset: z.boolean().default(false),
+  include_top: z.boolean().default(false),
   do_normalize: z.boolean().default(true),
   image_mean: perChannel.optional(),
   image_std: perChannel.optional(),
+  /** Blue first: MobileViT's. */
+  do_flip_channel_order: z.boolean().default(false),
+  /** Zeros to the right and below, after all arithmetic. */
+  do_pad: z.boolean().default(false),
+  pad_size: z.union([pixelSize, sizePairSchema]).optional(),
   vitrine: z
     .looseObject({
       /** `exif` turns the picture upright as its EXIF tag says; `ignore` takes the pixels as they are stored. */
       orientation: z.enum(["exif", "ignore"]).default("ignore"),
+      /** `srgb` converts pixels by the profile in the file; `ignore`, as nearly all training does, leaves them. */
+      icc: z.enum(["ignore", "srgb"]).default("ignore"),
+      /**
+       * Lets large JPEGs be decoded at a half, a quarter or an eighth of their size, never below that of the resize:
+       * Pillow's Image.draft. Several times as fast, and other pixels than a full decode gives.
+       */
+      reduced_decode: z.boolean().default(false),
+      resize: resizeSchema.optional(),
       /** Keras' `preprocess_input` arithmetic; it replaces rescale and normalize. */
       preset: z.enum(["tf", "torch", "caffe"]).optional(),
+      /**
+       * Whose steps the other keys name. They differ by a unit in pixels and by float32's last places after that:
+       *
+       * - `pillow`: Hugging Face's processors over Pillow and NumPy; the default.
+       * - `torchvision`: its processors over tensors, which are the default since transformers 5; the default here where
+       *   `image_processor_type` ends in `Fast`. Also resizes as `resize: {library: "torchvision"}`.
+       * - `transforms`: torchvision's Resize, CenterCrop, ToTensor and Normalize on a Pillow picture.
+       */
+      backend: z.enum(["pillow", "torchvision", "transforms"]).optional(),
       layout: z.enum(["NHWC", "NCHW"]).default("NHWC"),
     })
     .prefault({}),
 });
+
+const preprocessorSchema = z.preprocess(withProcessorDefaults, preprocessorObject);
 
 const modelConfigSchema = z.looseObject({
   id2label: z.record(z.string().regex(/^\d+$/), z.string().min(1)),

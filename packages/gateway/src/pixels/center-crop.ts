@@ -1,22 +1,70 @@
-import type { RgbPicture } from "./rgb-picture.js";
+import type { FloatPicture, RgbPicture } from "./rgb-picture.js";
 
 /**
- * The middle of a picture, black around it where the picture is smaller: Hugging Face's `center_crop`
- * (transformers 5.23.0, image_transforms.py). An odd rest goes to the right and the bottom when cropping, to the
- * left and the top when padding.
+ * Where an odd pixel goes.
+ *
+ * - `hugging-face` (transformers 5.23.0, image_transforms.py): to the right and the bottom when cropping, to the left and
+ *   the top when padding.
+ * - `hugging-face-tensor` (its image_processing_backends.py): to the right and the bottom in both.
+ * - `torchvision` (0.24, CenterCrop): to the right and the bottom when padding; when cropping the offset is rounded, a half to the even.
  */
-export function centerCrop(picture: RgbPicture, width: number, height: number): RgbPicture {
+export type CropRule = "hugging-face" | "hugging-face-tensor" | "torchvision";
+
+/** The middle of a picture, black around it where the picture is smaller. The picture itself when it is of that size. */
+export function centerCrop(picture: RgbPicture, width: number, height: number, rule: CropRule): RgbPicture;
+export function centerCrop(
+  picture: RgbPicture | FloatPicture,
+  width: number,
+  height: number,
+  rule: CropRule,
+): RgbPicture | FloatPicture;
+export function centerCrop(
+  picture: RgbPicture | FloatPicture,
+  width: number,
+  height: number,
+  rule: CropRule,
+): RgbPicture | FloatPicture {
   if (picture.width === width && picture.height === height) return picture;
-  const left = Math.floor((picture.width - width) / 2);
-  const top = Math.floor((picture.height - height) / 2);
-  const from = { x: Math.max(left, 0), y: Math.max(top, 0) };
-  const to = { x: Math.max(-left, 0), y: Math.max(-top, 0) };
-  const columns = Math.min(width, picture.width);
-  const rows = Math.min(height, picture.height);
-  const pixels = new Uint8Array(3 * width * height);
-  for (let row = 0; row < rows; row += 1) {
-    const start = 3 * ((from.y + row) * picture.width + from.x);
-    pixels.set(picture.pixels.subarray(start, start + 3 * columns), 3 * ((to.y + row) * width + to.x));
+  const [left, top] = [offset(picture.width, width, rule), offset(picture.height, height, rule)];
+  return placeOn(picture, { width, height, x: -left, y: -top });
+}
+
+/** Where the crop begins in the source; below 0: so much is padded before it. */
+function offset(from: number, to: number, rule: CropRule): number {
+  const rest = (from - to) / 2;
+  if (rest < 0) return rule === "hugging-face" ? Math.floor(rest) : Math.ceil(rest);
+  return rule === "torchvision" && rest % 2 === 1.5 ? Math.ceil(rest) : Math.floor(rest);
+}
+
+/** A size, and where a picture's upper left corner comes to lie in it. */
+interface Canvas {
+  readonly width: number;
+  readonly height: number;
+  readonly x: number;
+  readonly y: number;
+}
+
+/** The picture at a place of a black canvas; what lies outside is cut off. A copy. */
+export function placeOn(picture: RgbPicture, canvas: Canvas): RgbPicture;
+export function placeOn(picture: RgbPicture | FloatPicture, canvas: Canvas): RgbPicture | FloatPicture;
+export function placeOn(picture: RgbPicture | FloatPicture, canvas: Canvas): RgbPicture | FloatPicture {
+  const { width, height, x, y } = canvas;
+  const from = { x: Math.max(-x, 0), y: Math.max(-y, 0) };
+  const to = { x: Math.max(x, 0), y: Math.max(y, 0) };
+  const columns = Math.min(width - to.x, picture.width - from.x);
+  const rows = Math.min(height - to.y, picture.height - from.y);
+  const copyRows = (source: Uint8Array | Float32Array, target: Uint8Array | Float32Array): void => {
+    for (let row = 0; row < rows; row += 1) {
+      const start = 3 * ((from.y + row) * picture.width + from.x);
+      target.set(source.subarray(start, start + 3 * columns), 3 * ((to.y + row) * width + to.x));
+    }
+  };
+  if (picture.pixels instanceof Uint8Array) {
+    const pixels = new Uint8Array(3 * width * height);
+    copyRows(picture.pixels, pixels);
+    return { width, height, pixels };
   }
+  const pixels = new Float32Array(3 * width * height);
+  copyRows(picture.pixels, pixels);
   return { width, height, pixels };
 }

@@ -1,11 +1,12 @@
 /**
  * Pixels to the numbers that a model was trained on, to the bit.
  *
- * A sample has 256 values, so each arithmetic is a table of 256 float32 per channel. A table is worked out as NumPy
- * does it: one operation after the other, each rounded to float32 (`Math.fround`), or in float64 where NumPy does so.
+ * A sample of 8 bits has 256 values, so its arithmetic is a table of 256 float32 per channel; samples that are float
+ * already are worked out one by one. Each operation is rounded to float32 (`Math.fround`) where NumPy or PyTorch does so.
  */
+import { ServeError } from "@vitrine/protocol/status";
 import { DataType, type Tensor } from "@vitrine/protocol/tensor";
-import type { RgbPicture } from "./rgb-picture.js";
+import type { FloatPicture, RgbPicture } from "./rgb-picture.js";
 
 export type Layout = "NHWC" | "NCHW";
 
@@ -14,22 +15,31 @@ export type Arithmetic =
   | { readonly kind: "pixels" }
   /** `keras.applications.imagenet_utils.preprocess_input` on a float32 array (Keras 3.15.1, NumPy 2.4.6). */
   | { readonly kind: "keras"; readonly preset: "tf" | "torch" | "caffe" }
-  /**
-   * Hugging Face's `rescale` and `normalize` (transformers 5.23.0, image_transforms.py, NumPy). Not equal to the
-   * bit to torchvision's ToTensor and Normalize, which divide by 255 in float32.
-   */
+  /** Rescale and normalize. */
   | {
       readonly kind: "hugging-face";
+      /**
+       * - `numpy`: transformers 5.23.0, image_transforms.py: one product in float64, rounded; the rest in float32.
+       * - `torch`: its image_processing_backends.py: mean and deviation are divided by the factor instead of the samples.
+       * - `to-tensor`: torchvision's ToTensor and Normalize: samples are divided by 255 in float32, whatever the factor.
+       */
+      readonly rounding: "numpy" | "torch" | "to-tensor";
       /** undefined: no rescaling. */
       readonly factor: number | undefined;
+      /** EfficientNet: 1 is subtracted after rescaling. */
+      readonly isOffset: boolean;
       /** undefined: no normalisation. Three values each. */
       readonly normalize: { readonly mean: readonly number[]; readonly std: readonly number[] } | undefined;
+      /** EfficientNet: what the result is divided by once more. */
+      readonly divideAgain: readonly number[] | undefined;
     };
 
 /** A tensor of one picture. */
 export interface PictureTensor extends Tensor {
   readonly data: Uint8Array | Float32Array;
 }
+
+const { fround } = Math;
 
 const TORCH_MEAN = [0.485, 0.456, 0.406];
 const TORCH_STD = [0.229, 0.224, 0.225];
@@ -39,73 +49,123 @@ const CAFFE_MEAN = [103.939, 116.779, 123.68];
 /**
  * Makes the tensor of one picture.
  *
+ * @param isBgr blue first; a Keras preset that has blue first by itself has it in any case.
  * @returns shape [1, height, width, 3] or [1, 3, height, width]; its data is the picture's own pixels when nothing
  *   has to change, else a copy.
  */
 export function tensorOf(
-  picture: RgbPicture,
+  picture: RgbPicture | FloatPicture,
   arithmetic: Arithmetic,
+  isBgr: boolean,
   layout: Layout,
   dtype: typeof DataType.DT_UINT8 | typeof DataType.DT_FLOAT,
 ): PictureTensor {
   const { width, height, pixels } = picture;
   const shape = layout === "NHWC" ? [1, height, width, 3] : [1, 3, height, width];
-  if (dtype === DataType.DT_UINT8) {
-    return { dtype, shape, data: layout === "NHWC" ? pixels : planesOf(pixels) };
+  if (dtype === DataType.DT_UINT8 && pixels instanceof Uint8Array) {
+    return { dtype, shape, data: layout === "NHWC" && !isBgr ? pixels : arranged(pixels, isBgr, layout) };
   }
   const data = new Float32Array(pixels.length);
-  const tables = tablesOf(arithmetic);
-  const isBgr = arithmetic.kind === "keras" && arithmetic.preset === "caffe";
+  const isCaffe = arithmetic.kind === "keras" && arithmetic.preset === "caffe";
   const [step, channelStep] = layout === "NHWC" ? [3, 1] : [1, width * height];
   for (let channel = 0; channel < 3; channel += 1) {
-    const table = tables[channel] as Float32Array;
+    const source = isBgr || isCaffe ? 2 - channel : channel;
+    const value = valueOf(arithmetic, isCaffe ? channel : source);
     let to = channel * channelStep;
-    for (let from = isBgr ? 2 - channel : channel; from < pixels.length; from += 3, to += step) {
-      data[to] = table[pixels[from] as number] as number;
+    if (pixels instanceof Uint8Array) {
+      const table = Float32Array.from({ length: 256 }, (_, sample) => value(sample));
+      for (let from = source; from < pixels.length; from += 3, to += step) {
+        data[to] = table[pixels[from] as number] as number;
+      }
+    } else {
+      for (let from = source; from < pixels.length; from += 3, to += step)
+        data[to] = value(pixels[from] as number);
     }
   }
-  return { dtype, shape, data };
+  return { dtype: DataType.DT_FLOAT, shape, data };
 }
 
-function planesOf(pixels: Uint8Array): Uint8Array {
-  const planes = new Uint8Array(pixels.length);
-  const plane = pixels.length / 3;
-  for (let at = 0; at < plane; at += 1) {
-    planes[at] = pixels[3 * at] as number;
-    planes[at + plane] = pixels[3 * at + 1] as number;
-    planes[at + 2 * plane] = pixels[3 * at + 2] as number;
+/** Samples in another order. A copy. */
+function arranged(pixels: Uint8Array, isBgr: boolean, layout: Layout): Uint8Array {
+  const ordered = new Uint8Array(pixels.length);
+  const [step, channelStep] = layout === "NHWC" ? [3, 1] : [1, pixels.length / 3];
+  for (let channel = 0; channel < 3; channel += 1) {
+    let to = channel * channelStep;
+    for (let from = isBgr ? 2 - channel : channel; from < pixels.length; from += 3, to += step) {
+      ordered[to] = pixels[from] as number;
+    }
   }
-  return planes;
+  return ordered;
 }
 
-/** Value of each sample in each channel of the tensor, in the tensor's channel order. */
-function tablesOf(arithmetic: Arithmetic): Float32Array[] {
-  return [0, 1, 2].map((channel) =>
-    Float32Array.from({ length: 256 }, (_, sample) => modelValue(arithmetic, sample, channel)),
-  );
+/** What becomes of a sample of one channel; the caller rounds to float32. */
+function valueOf(arithmetic: Arithmetic, channel: number): (sample: number) => number {
+  if (arithmetic.kind === "pixels") return (sample) => sample;
+  if (arithmetic.kind === "keras") return kerasValue(arithmetic.preset, channel);
+  const { rounding, normalize, factor, isOffset, divideAgain } = arithmetic;
+  const mean = fround(normalize?.mean[channel] ?? 0);
+  const std = fround(normalize?.std[channel] ?? 1);
+  const again = fround(divideAgain?.[channel] ?? 1);
+  const isFused = rounding === "torch" && factor !== undefined && normalize !== undefined && !isOffset;
+  if (isFused) {
+    const whole = fround(1 / factor);
+    const [largeMean, largeStd] = [fround(mean * whole), fround(std * whole)];
+    return (sample) => fround(fround(sample - largeMean) / largeStd) / again;
+  }
+  const rescaled = rescale(rounding, factor);
+  return (sample) => {
+    const shifted = fround(rescaled(sample) - (isOffset ? 1 : 0));
+    return fround(fround(shifted - mean) / std) / again;
+  };
 }
 
-function modelValue(arithmetic: Arithmetic, sample: number, channel: number): number {
-  if (arithmetic.kind === "pixels") return sample;
-  if (arithmetic.kind === "keras") return kerasValue(arithmetic.preset, sample, channel);
-  const { factor, normalize } = arithmetic;
-  // One product in float64, then rounded.
-  const rescaled = Math.fround(factor === undefined ? sample : sample * factor);
-  return normalize === undefined ? rescaled : standardized(rescaled, normalize.mean, normalize.std, channel);
+function rescale(
+  rounding: "numpy" | "torch" | "to-tensor",
+  factor: number | undefined,
+): (sample: number) => number {
+  if (factor === undefined) return fround;
+  if (rounding === "to-tensor") return (sample) => fround(sample / 255);
+  const multiplier = rounding === "torch" ? fround(factor) : factor;
+  return (sample) => fround(sample * multiplier);
 }
 
-function kerasValue(preset: "tf" | "torch" | "caffe", sample: number, channel: number): number {
-  if (preset === "tf") return Math.fround(sample / 127.5) - 1;
-  if (preset === "torch") return standardized(Math.fround(sample / 255), TORCH_MEAN, TORCH_STD, channel);
-  return sample - Math.fround(CAFFE_MEAN[channel] as number);
+function kerasValue(preset: "tf" | "torch" | "caffe", channel: number): (sample: number) => number {
+  if (preset === "tf") return (sample) => fround(sample / 127.5) - 1;
+  if (preset === "torch") {
+    const [mean, std] = [fround(TORCH_MEAN[channel] as number), fround(TORCH_STD[channel] as number)];
+    return (sample) => fround(fround(sample / 255) - mean) / std;
+  }
+  const mean = fround(CAFFE_MEAN[channel] as number);
+  return (sample) => sample - mean;
 }
 
-/** (value - mean) / std with all four numbers, and the difference, in float32. */
-function standardized(
-  value: number,
-  mean: readonly number[],
-  std: readonly number[],
-  channel: number,
-): number {
-  return Math.fround(value - Math.fround(mean[channel] as number)) / Math.fround(std[channel] as number);
+/**
+ * Zeros to the right and below, as Hugging Face's `pad` after its arithmetic.
+ *
+ * @throws {ServeError} MODEL_CONTRACT_MISMATCH when the tensor is larger than that.
+ */
+export function padTensor(
+  tensor: PictureTensor,
+  layout: Layout,
+  { width, height }: { readonly width: number; readonly height: number },
+): PictureTensor {
+  const [, first = 0, second = 0, third = 0] = tensor.shape;
+  const [rows, columns] = layout === "NHWC" ? [first, second] : [second, third];
+  if (rows > height || columns > width) {
+    throw new ServeError(
+      "MODEL_CONTRACT_MISMATCH",
+      `pad_size was ${height}x${width} (height x width), expected at least the picture's ${rows}x${columns}`,
+    );
+  }
+  const length = 3 * width * height;
+  const data = tensor.data instanceof Uint8Array ? new Uint8Array(length) : new Float32Array(length);
+  const [planes, line, targetLine] = layout === "NHWC" ? [1, 3 * columns, 3 * width] : [3, columns, width];
+  for (let plane = 0; plane < planes; plane += 1) {
+    for (let row = 0; row < rows; row += 1) {
+      const from = (plane * rows + row) * line;
+      data.set(tensor.data.subarray(from, from + line), (plane * height + row) * targetLine);
+    }
+  }
+  const shape = layout === "NHWC" ? [1, height, width, 3] : [1, 3, height, width];
+  return { dtype: tensor.dtype, shape, data };
 }

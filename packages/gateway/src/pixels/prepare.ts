@@ -1,14 +1,17 @@
 /** The way of one picture from a file's bytes to the model's tensor, step by step. */
 
+import { ServeError } from "@vitrine/protocol/status";
 import type { PreprocessPlan } from "../preprocess-plan.js";
-import { centerCrop } from "./center-crop.js";
+import { centerCrop, placeOn } from "./center-crop.js";
 import { decodePicture } from "./decode.js";
 import type { DecodeBaseline } from "./jpeg-baseline.js";
-import { type PictureTensor, tensorOf } from "./normalize.js";
+import { type PictureTensor, padTensor, tensorOf } from "./normalize.js";
 import { turnUpright } from "./orientation.js";
 import type { PictureFormat } from "./picture-header.js";
 import type { Resize } from "./resize.js";
-import type { RgbPicture } from "./rgb-picture.js";
+import { resizeBy } from "./resize-kernel.js";
+import type { FloatPicture, RgbPicture } from "./rgb-picture.js";
+import { padded, pillowCropBox, targetSize, tensorflowCropBox } from "./target-size.js";
 
 export interface Preprocessed {
   /**
@@ -52,21 +55,55 @@ export async function preparePicture(
   const upright = plan.orientation === "exif" ? turnUpright(picture, orientation) : picture;
   const decoded = performance.now();
   checkpoint();
-  const resized = resizeAsPlanned(upright, plan, resize);
-  const cropped = plan.crop === undefined ? resized : centerCrop(resized, plan.crop.width, plan.crop.height);
-  const tensor = tensorOf(cropped, plan.arithmetic, plan.layout, plan.dtype);
+  const tensor = prepareRgb(upright, plan, resize);
   const { width, height } = upright;
   return { tensor, width, height, format, decodeMs: decoded - start, resizeMs: performance.now() - decoded };
 }
 
-function resizeAsPlanned(picture: RgbPicture, plan: PreprocessPlan, resize: Resize): RgbPicture {
-  if (plan.resize === undefined) return picture;
-  const size = "width" in plan.resize ? plan.resize : sizeOfShortestEdge(picture, plan.resize.shortestEdge);
-  return resize(picture, { ...size, filter: plan.filter });
+/**
+ * From RGB, the right way up, to the tensor: resize, crop, arithmetic, layout.
+ *
+ * @throws {ServeError} MODEL_CONTRACT_MISMATCH when the picture does not fit what the contract pads to or cuts out.
+ */
+export function prepareRgb(upright: RgbPicture, plan: PreprocessPlan, resize: Resize): PictureTensor {
+  const resized = resizeAsPlanned(croppedBefore(upright, plan), plan, resize);
+  const { crop, cropRule, arithmetic, isBgr, layout, dtype, pad } = plan;
+  const cropped = crop === undefined ? resized : centerCrop(resized, crop.width, crop.height, cropRule);
+  const tensor = tensorOf(cropped, arithmetic, isBgr, layout, dtype);
+  return pad === undefined ? tensor : padTensor(tensor, layout, pad);
 }
 
-/** Hugging Face's `get_resize_output_image_size`: the longer edge is cut off, not rounded. */
-function sizeOfShortestEdge({ width, height }: RgbPicture, edge: number): { width: number; height: number } {
-  const longer = Math.trunc((edge * Math.max(width, height)) / Math.min(width, height));
-  return width <= height ? { width: edge, height: longer } : { width: longer, height: edge };
+/** Perceiver's crop: shares of the shorter edge, cut off. */
+function croppedBefore(picture: RgbPicture, { cropBefore, cropRule }: PreprocessPlan): RgbPicture {
+  if (cropBefore === undefined) return picture;
+  const edge = Math.min(picture.width, picture.height);
+  const [width, height] = [Math.trunc(cropBefore.width * edge), Math.trunc(cropBefore.height * edge)];
+  return centerCrop(picture, Math.max(1, width), Math.max(1, height), cropRule);
+}
+
+function resizeAsPlanned(
+  picture: RgbPicture,
+  { resize: rule, kernel, aspect }: PreprocessPlan,
+  resize: Resize,
+): RgbPicture | FloatPicture {
+  if (rule === undefined) return picture;
+  const target = targetSize(rule, picture);
+  if (aspect === "pad") {
+    const inner = padded(picture, target);
+    return placeOn(resizeBy(kernel, picture, inner, resize), { ...inner, ...target });
+  }
+  if (kernel.library === "pillow") {
+    const box = aspect === "crop" ? pillowCropBox(picture, target) : kernel.box;
+    if (box !== undefined && (box[2] > picture.width || box[3] > picture.height)) {
+      throw new ServeError(
+        "MODEL_CONTRACT_MISMATCH",
+        `vitrine.resize.box was [${box.join(", ")}], expected a part of the picture, which was ${picture.width}x${picture.height}`,
+      );
+    }
+    return resizeBy(kernel, picture, target, resize, box);
+  }
+  if (aspect === "stretch") return resizeBy(kernel, picture, target, resize);
+  const [left, top, right, bottom] = tensorflowCropBox(picture, target);
+  const part = placeOn(picture, { width: right - left, height: bottom - top, x: -left, y: -top });
+  return resizeBy(kernel, part, target, resize);
 }

@@ -1,5 +1,5 @@
 /** `resize` by SIMD kernels: the same bytes, several times as fast. */
-import { type Coefficients, coefficientsOf, isColumnsFirst, type Resize, resize } from "./resize.js";
+import { axesOf, type Coefficients, isColumnsFirst, type Resize, resize } from "./resize.js";
 import {
   COLUMN_STEP,
   LOW_BITS,
@@ -46,17 +46,13 @@ export function createSimdResize(): Resize | undefined {
 
   return (picture, target) => {
     const { width, height, filter } = target;
-    const isWidthKept = picture.width === width;
-    const isHeightKept = picture.height === height;
-    if (filter === "nearest" || (isWidthKept && isHeightKept)) return resize(picture, target);
+    if (filter === "nearest") return resize(picture, target);
 
+    const axes = axesOf(picture, target);
+    if (axes.rows === undefined && axes.columns === undefined) return picture;
     const layout = startLayout();
-    const rows = isWidthKept
-      ? undefined
-      : planPass(layout, coefficientsOf(filter, picture.width, width), ROW_STEP);
-    const columns = isHeightKept
-      ? undefined
-      : planPass(layout, coefficientsOf(filter, picture.height, height), COLUMN_STEP);
+    const rows = axes.rows && planPass(layout, axes.rows, ROW_STEP);
+    const columns = axes.columns && planPass(layout, axes.columns, COLUMN_STEP);
     const isFirstColumns = rows === undefined || (columns !== undefined && isColumnsFirst(picture, target));
     const sourceRowBytes = 3 * picture.width;
     const targetBytes = 3 * width * height;

@@ -6,10 +6,20 @@ import type { RgbPicture } from "./rgb-picture.js";
 
 export type ResizeFilter = "nearest" | "box" | "bilinear" | "hamming" | "bicubic" | "lanczos";
 
+/** A part of the source in its pixels, fractions allowed: left, top, right, bottom. */
+export type ResizeBox = readonly [left: number, top: number, right: number, bottom: number];
+
 export interface ResizeTarget {
   readonly width: number;
   readonly height: number;
   readonly filter: ResizeFilter;
+  /** What of the source is resized; undefined: all of it. Pixels beside it still count where the filter reaches them. */
+  readonly box?: ResizeBox | undefined;
+  /**
+   * `int16`: PyTorch's rule for uint8 tensors (ATen, UpSampleKernel.cpp): weights of 16 bits, rows always first.
+   * Pillow's weights have 22 bits.
+   */
+  readonly weights?: "int16" | undefined;
 }
 
 /** Resizes to exactly `width` x `height`, whatever that does to the proportions. The picture itself when nothing changes. */
@@ -34,7 +44,10 @@ const KERNELS: Readonly<Record<Exclude<ResizeFilter, "nearest">, Kernel>> = {
 function hamming(distance: number): number {
   const x = Math.abs(distance) * Math.PI;
   if (distance === 0) return 1;
-  return Math.abs(distance) >= 1 ? 0 : (Math.sin(x) / x) * (0.54 + 0.46 * Math.cos(x));
+  // Pillow writes both numbers as floats.
+  return Math.abs(distance) >= 1
+    ? 0
+    : (Math.sin(x) / x) * (Math.fround(0.54) + Math.fround(0.46) * Math.cos(x));
 }
 
 function bicubic(distance: number): number {
@@ -60,72 +73,106 @@ export interface Coefficients {
   readonly starts: Int32Array;
   /** How many. */
   readonly counts: Int32Array;
-  /** `stride` weights per target pixel; those beyond its count are 0. */
+  /** `stride` weights per target pixel; those beyond its count are 0. They always count in units of 2^-{@link PRECISION_BITS}. */
   readonly weights: Int32Array;
   readonly stride: number;
 }
 
-/** `precompute_coeffs` and `normalize_coeffs_8bpc`: the kernel is stretched when shrinking, which is the antialiasing. */
+/**
+ * `precompute_coeffs` and `normalize_coeffs_8bpc`: the kernel is stretched when shrinking, which is the antialiasing.
+ *
+ * @param span of the source that becomes the target; undefined: all of it. float32, as in Pillow.
+ */
 export function coefficientsOf(
   filter: Exclude<ResizeFilter, "nearest">,
   from: number,
   to: number,
+  span?: readonly [first: number, end: number],
+  precision?: ResizeTarget["weights"],
 ): Coefficients {
   const { support: reach, weight } = KERNELS[filter];
-  const scale = from / to;
+  const [first, end] = [Math.fround(span?.[0] ?? 0), Math.fround(span?.[1] ?? from)];
+  const scale = Math.fround(end - first) / to;
   const stretch = Math.max(scale, 1);
   const support = reach * stretch;
   const stride = Math.ceil(support) * 2 + 1;
   const starts = new Int32Array(to);
   const counts = new Int32Array(to);
-  const weights = new Int32Array(to * stride);
-  const row = new Float64Array(stride);
+  const shares = new Float64Array(to * stride);
   const perStretch = 1 / stretch;
   for (let target = 0; target < to; target += 1) {
-    const centre = (target + 0.5) * scale;
+    const centre = first + (target + 0.5) * scale;
     const start = Math.max(Math.trunc(centre - support + 0.5), 0);
     const count = Math.min(Math.trunc(centre + support + 0.5), from) - start;
+    const row = shares.subarray(target * stride, target * stride + count);
     let sum = 0;
     for (let tap = 0; tap < count; tap += 1) {
-      row[tap] = weight((tap + start - centre + 0.5) * perStretch);
-      sum += row[tap] as number;
+      const share = weight((tap + start - centre + 0.5) * perStretch);
+      row[tap] = share;
+      sum += share;
     }
-    for (let tap = 0; tap < count; tap += 1) {
-      const share = sum === 0 ? (row[tap] as number) : (row[tap] as number) / sum;
-      weights[target * stride + tap] = Math.trunc((share < 0 ? -0.5 : 0.5) + share * (1 << PRECISION_BITS));
-    }
+    if (sum !== 0) for (let tap = 0; tap < count; tap += 1) row[tap] = (row[tap] as number) / sum;
     starts[target] = start;
     counts[target] = count;
   }
+  const bits = precision === "int16" ? int16Bits(shares) : PRECISION_BITS;
+  const one = 1 << bits;
+  const unit = 1 << (PRECISION_BITS - bits);
+  const weights = new Int32Array(shares.length);
+  for (let at = 0; at < shares.length; at += 1) {
+    const share = shares[at] as number;
+    weights[at] = Math.trunc((share < 0 ? -0.5 : 0.5) + share * one) * unit;
+  }
   return { starts, counts, weights, stride };
+}
+
+/** As many bits as leave the greatest weight an int16. */
+function int16Bits(shares: Float64Array): number {
+  const greatest = shares.reduce((most, share) => Math.max(most, share), 0);
+  let bits = 0;
+  while (bits < PRECISION_BITS && Math.trunc(0.5 + greatest * (1 << (bits + 1))) < 1 << 15) bits += 1;
+  return bits;
 }
 
 /**
  * Whether columns are resized before rows, which rounds differently: since Pillow 13 (pull request 9549), when the
  * height shrinks by more than twice as many pixels as the width. Older versions always begin with the rows.
  */
-export function isColumnsFirst(picture: RgbPicture, { width, height }: ResizeTarget): boolean {
+export function isColumnsFirst(picture: RgbPicture, { width, height, weights }: ResizeTarget): boolean {
   const shrinkage = picture.height - height;
-  return shrinkage > 0 && shrinkage > 2 * (picture.width - width);
+  return weights === undefined && shrinkage > 0 && shrinkage > 2 * (picture.width - width);
+}
+
+/** One axis of a resize: what {@link coefficientsOf} makes weights of, undefined when the axis stays as it is. */
+export function axesOf(
+  picture: RgbPicture,
+  { width, height, filter, box, weights }: ResizeTarget,
+): { readonly columns: Coefficients | undefined; readonly rows: Coefficients | undefined } {
+  if (filter === "nearest") return { columns: undefined, rows: undefined };
+  const axis = (from: number, to: number, start = 0, end = from): Coefficients | undefined =>
+    from === to && start === 0 && end === to
+      ? undefined
+      : coefficientsOf(filter, from, to, [start, end], weights);
+  return {
+    rows: axis(picture.width, width, box?.[0], box?.[2]),
+    columns: axis(picture.height, height, box?.[1], box?.[3]),
+  };
 }
 
 /** {@link Resize} in plain loops: two passes, each rounded to 8 bits. An axis that keeps its size has no pass. */
 export const resize: Resize = (picture, target) => {
-  const { width, height, filter } = target;
-  if (picture.width === width && picture.height === height) return picture;
-  if (filter === "nearest") return resizeNearest(picture, width, height);
+  const { width, height, filter, box } = target;
+  if (filter === "nearest") return resizeNearest(picture, width, height, box);
+  const { rows, columns } = axesOf(picture, target);
   return isColumnsFirst(picture, target)
-    ? resizeRows(resizeColumns(picture, height, filter), width, filter)
-    : resizeColumns(resizeRows(picture, width, filter), height, filter);
+    ? resizeRows(resizeColumns(picture, height, columns), width, rows)
+    : resizeColumns(resizeRows(picture, width, rows), height, columns);
 };
 
-function resizeRows(
-  { width: from, height, pixels }: RgbPicture,
-  width: number,
-  filter: Exclude<ResizeFilter, "nearest">,
-): RgbPicture {
-  if (from === width) return { width, height, pixels };
-  const { starts, counts, weights, stride } = coefficientsOf(filter, from, width);
+function resizeRows(picture: RgbPicture, width: number, coefficients: Coefficients | undefined): RgbPicture {
+  if (coefficients === undefined) return picture;
+  const { width: from, height, pixels } = picture;
+  const { starts, counts, weights, stride } = coefficients;
   const resized = new Uint8Array(3 * width * height);
   let to = 0;
   for (let y = 0; y < height; y += 1) {
@@ -149,12 +196,13 @@ function resizeRows(
 }
 
 function resizeColumns(
-  { width, height: from, pixels }: RgbPicture,
+  picture: RgbPicture,
   height: number,
-  filter: Exclude<ResizeFilter, "nearest">,
+  coefficients: Coefficients | undefined,
 ): RgbPicture {
-  if (from === height) return { width, height, pixels };
-  const { starts, counts, weights, stride } = coefficientsOf(filter, from, height);
+  if (coefficients === undefined) return picture;
+  const { width, pixels } = picture;
+  const { starts, counts, weights, stride } = coefficients;
   const rowBytes = 3 * width;
   const resized = new Uint8Array(rowBytes * height);
   const sums = new Int32Array(rowBytes);
@@ -181,13 +229,13 @@ function toByte(sum: number): number {
 }
 
 /** One source pixel per target pixel; a position that rounding pushed outside stays black, as in Pillow. */
-function resizeNearest(
-  { width: fromWidth, height: fromHeight, pixels }: RgbPicture,
-  width: number,
-  height: number,
-): RgbPicture {
-  const columns = nearestPositions(fromWidth, width);
-  const rows = nearestPositions(fromHeight, height);
+function resizeNearest(picture: RgbPicture, width: number, height: number, box?: ResizeBox): RgbPicture {
+  const { width: fromWidth, height: fromHeight, pixels } = picture;
+  const [left, top, right, bottom] = box ?? [0, 0, fromWidth, fromHeight];
+  const isWhole = left === 0 && top === 0 && right === width && bottom === height;
+  if (isWhole && fromWidth === width && fromHeight === height) return picture;
+  const columns = nearestPositions(left, right, width);
+  const rows = nearestPositions(top, bottom, height);
   const resized = new Uint8Array(3 * width * height);
   // Positions grow, so what lies outside lies at the end.
   const widthInside = countBelow(columns, fromWidth);
@@ -214,10 +262,11 @@ function countBelow(positions: Int32Array, end: number): number {
  * Source position of each target position: a walk by repeated addition in float64 (`ImagingScaleAffine`), which is
  * not `(i + 0.5) * scale`.
  */
-function nearestPositions(from: number, to: number): Int32Array {
-  const scale = from / to;
+function nearestPositions(start: number, end: number, to: number): Int32Array {
+  const first = Math.fround(start);
+  const scale = Math.fround(Math.fround(end) - first) / to;
   const positions = new Int32Array(to);
-  let position = scale * 0.5;
+  let position = first + scale * 0.5;
   for (let index = 0; index < to; index += 1) {
     positions[index] = position;
     position += scale;

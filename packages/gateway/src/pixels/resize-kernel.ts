@@ -1,0 +1,74 @@
+/** A resize of any of the libraries that training uses, by name. */
+import { pickPixels, positions } from "./pick-pixels.js";
+import { reduce, reductionOf } from "./reduce.js";
+import type { Resize, ResizeBox, ResizeFilter } from "./resize.js";
+import { type OpencvMethod, resizeOpencv } from "./resize-opencv.js";
+import { resizeTensorflow, resizeTensorflowNearest, type TensorflowMethod } from "./resize-tensorflow.js";
+import type { FloatPicture, RgbPicture } from "./rgb-picture.js";
+import type { Size } from "./target-size.js";
+
+export type ResizeKernel =
+  | {
+      readonly library: "pillow";
+      readonly filter: ResizeFilter;
+      /** What of the source is resized. */
+      readonly box?: ResizeBox | undefined;
+      /** Image.resize's parameter: the picture is shrunk by whole factors first. */
+      readonly reducingGap?: number | undefined;
+    }
+  | { readonly library: "torchvision"; readonly filter: "nearest" | "bilinear" | "bicubic" }
+  | { readonly library: "tensorflow"; readonly method: TensorflowMethod; readonly antialias: boolean }
+  | { readonly library: "opencv"; readonly method: OpencvMethod };
+
+/** Whether the samples that come out need not be whole. */
+export function isFloatKernel(kernel: ResizeKernel): boolean {
+  return kernel.library === "tensorflow" && kernel.method !== "nearest";
+}
+
+/** What the filter or method is called where it comes from. */
+export function kernelName(kernel: ResizeKernel): ResizeFilter | TensorflowMethod | OpencvMethod {
+  return "filter" in kernel ? kernel.filter : kernel.method;
+}
+
+/**
+ * @param resize Pillow's convolution, plain or by SIMD.
+ * @param box    of the picture, in its pixels; for Pillow's resize only.
+ */
+export function resizeBy(
+  kernel: ResizeKernel,
+  picture: RgbPicture,
+  { width, height }: Size,
+  resize: Resize,
+  box?: ResizeBox,
+): RgbPicture | FloatPicture {
+  switch (kernel.library) {
+    case "pillow": {
+      const { filter, reducingGap } = kernel;
+      const reduction = reductionOf(picture, width, height, filter, box, reducingGap);
+      if (reduction === undefined) return resize(picture, { width, height, filter, box });
+      return resize(reduce(picture, reduction), { width, height, filter, box: reduction.boxAfter });
+    }
+    case "torchvision":
+      return kernel.filter === "nearest"
+        ? resizeTorchvisionNearest(picture, width, height)
+        : resize(picture, { width, height, filter: kernel.filter, weights: "int16" });
+    case "tensorflow":
+      return kernel.method === "nearest"
+        ? resizeTensorflowNearest(picture, width, height)
+        : resizeTensorflow(picture, width, height, kernel.method, kernel.antialias);
+    case "opencv":
+      return resizeOpencv(picture, width, height, kernel.method);
+  }
+}
+
+/**
+ * `interpolate(mode="nearest-exact")`, which Hugging Face's tensor processors use for NEAREST: float32 positions (ATen's
+ * UpSample.h).
+ */
+function resizeTorchvisionNearest(picture: RgbPicture, width: number, height: number): RgbPicture {
+  const at = (from: number, to: number): Int32Array => {
+    const scale = Math.fround(from / to);
+    return positions(from, to, (index) => Math.fround((index + 0.5) * scale));
+  };
+  return pickPixels(picture, at(picture.width, width), at(picture.height, height));
+}
