@@ -4,7 +4,7 @@ import { Batcher, type BatcherOptions, type BatchItem } from "./batcher.js";
 
 /** Runs batches only when the test says so. */
 class PuppetTarget {
-  readonly runs: { inputs: readonly string[]; answer(error?: unknown): Promise<void> }[] = [];
+  readonly runs: { inputs: readonly string[]; lives: number; answer(error?: unknown): Promise<void> }[] = [];
   sessions: number;
   batcher: Batcher<string, string> | undefined;
 
@@ -16,11 +16,12 @@ class PuppetTarget {
     return this.sessions > 0;
   }
 
-  run(inputs: readonly string[]): Promise<readonly string[]> {
+  run(inputs: readonly string[], lives: number): Promise<readonly string[]> {
     this.sessions -= 1;
     return new Promise((resolve, reject) => {
       this.runs.push({
         inputs,
+        lives,
         answer: async (error) => {
           if (error === undefined) resolve(inputs.map((input) => input.toUpperCase()));
           else reject(error);
@@ -45,19 +46,20 @@ const never = () => new AbortController().signal;
 
 function makeBatcher(options: Partial<BatcherOptions> = {}, sessions = 1) {
   const target = new PuppetTarget(sessions);
-  const batchRows: number[] = [];
-  const batcher = new Batcher<string, string>(
-    target,
-    { maxBatchSize: 4, refuseLarger: true, batchTimeoutMicros: 0, maxEnqueuedBatches: 2, ...options },
-    { batchStarted: (rows) => batchRows.push(rows) },
-  );
+  const batcher = new Batcher<string, string>(target, {
+    maxBatchSize: 4,
+    maxRequestRows: 4,
+    batchTimeoutMicros: 0,
+    maxEnqueuedBatches: 2,
+    ...options,
+  });
   target.batcher = batcher;
   const submit = (input: string, item: Partial<BatchItem<string>> = {}, signal = never()) =>
     batcher.submit({ input, rows: 1, joinKey: "k", ...item }, signal).then(
       ({ output }) => output,
       (error: unknown) => (error instanceof ServeError ? error.reason : String(error)),
     );
-  return { target, batcher, batchRows, submit };
+  return { target, batcher, submit };
 }
 
 describe("while a session is idle", () => {
@@ -79,13 +81,12 @@ describe("while a session is idle", () => {
 
 describe("while every session is busy", () => {
   test("what arrives leaves together, and each gets its own answer", async () => {
-    const { target, submit, batchRows } = makeBatcher();
+    const { target, submit } = makeBatcher();
     const answers = ["a", "b", "c", "d"].map((input) => submit(input));
     await target.runs[0]?.answer();
     expect(target.inputs).toEqual([["a"], ["b", "c", "d"]]);
     await target.runs[1]?.answer();
     expect(await Promise.all(answers)).toEqual(["A", "B", "C", "D"]);
-    expect(batchRows).toEqual([1, 3]);
   });
 
   test("a batch holds no more rows than the limit, and keeps the order", async () => {
@@ -199,20 +200,44 @@ describe("a batch that fails", () => {
     expect(await b).toBe("B");
   });
 
-  test("because it cost a session is not tried again", async () => {
+  test("because it cost a session runs again one by one, and the request that kills costs one more", async () => {
     const { target, submit } = makeBatcher();
+    void submit("busy");
+    const good = submit("good");
+    const deadly = submit("deadly");
+    await target.runs[0]?.answer();
+    const lost = new ServeError("WORKER_LOST", "died");
+    await target.runs[1]?.answer(lost);
+    await target.runs[2]?.answer();
+    await target.runs[3]?.answer(lost);
+    expect(target.runs.map(({ inputs, lives }) => [...inputs, lives])).toEqual([
+      ["busy", 2],
+      ["good", "deadly", 1],
+      ["good", 1],
+      ["deadly", 1],
+    ]);
+    expect(await Promise.all([good, deadly])).toEqual(["GOOD", "WORKER_LOST"]);
+  });
+
+  test("after the target gave up is answered, not queued for it", async () => {
+    const { target, batcher, submit } = makeBatcher();
     void submit("busy");
     const answers = [submit("a"), submit("b")];
     await target.runs[0]?.answer();
-    await target.runs[1]?.answer(new ServeError("WORKER_LOST", "died twice"));
+    const broken = new ServeError("WORKER_LOST", "crash loop");
+    batcher.fail(broken);
+    await target.runs[1]?.answer(new ServeError("WORKER_LOST", "died during the run"));
     expect(await Promise.all(answers)).toEqual(["WORKER_LOST", "WORKER_LOST"]);
-    expect(target.runs).toHaveLength(2);
   });
 });
 
 describe("without batching", () => {
   test("requests run one by one and any size is taken", async () => {
-    const { target, submit } = makeBatcher({ maxBatchSize: undefined, maxEnqueuedBatches: 9 });
+    const { target, submit } = makeBatcher({
+      maxBatchSize: undefined,
+      maxRequestRows: undefined,
+      maxEnqueuedBatches: 9,
+    });
     void submit("a");
     void submit("b", { rows: 5000 });
     void submit("c");
@@ -229,7 +254,7 @@ describe("a request larger than a batch", () => {
   });
 
   test("else runs alone, and what comes after it does not join", async () => {
-    const { target, submit } = makeBatcher({ refuseLarger: false, maxEnqueuedBatches: 9 });
+    const { target, submit } = makeBatcher({ maxRequestRows: undefined, maxEnqueuedBatches: 9 });
     void submit("busy");
     void submit("large", { rows: 5 });
     void submit("a");
@@ -309,8 +334,12 @@ test("a long queue of runs that fail at once is worked off without deep recursio
         return Promise.reject(new ServeError("TENSOR_INVALID", "not UTF-8"));
       },
     },
-    { maxBatchSize: undefined, refuseLarger: false, batchTimeoutMicros: 0, maxEnqueuedBatches: 20_000 },
-    { batchStarted: () => {} },
+    {
+      maxBatchSize: undefined,
+      maxRequestRows: undefined,
+      batchTimeoutMicros: 0,
+      maxEnqueuedBatches: 20_000,
+    },
   );
   const outcomes = Array.from({ length: 20_000 }, () =>
     batcher.submit({ input: "a", rows: 1, joinKey: undefined }, never()).catch(() => "failed"),
@@ -331,11 +360,12 @@ test("a target that gave up answers everything that waits, and all that comes", 
 
 test("the answer says how long it waited and ran, and with how many rows", async () => {
   const target = new PuppetTarget(1);
-  const batcher = new Batcher<string, string>(
-    target,
-    { maxBatchSize: 4, refuseLarger: true, batchTimeoutMicros: 0, maxEnqueuedBatches: 2 },
-    { batchStarted: () => {} },
-  );
+  const batcher = new Batcher<string, string>(target, {
+    maxBatchSize: 4,
+    maxRequestRows: 4,
+    batchTimeoutMicros: 0,
+    maxEnqueuedBatches: 2,
+  });
   const result = batcher.submit({ input: "a", rows: 2, joinKey: "k" }, never());
   await target.runs[0]?.answer();
   const { queueMs, runMs, batchRows } = await result;

@@ -3,6 +3,7 @@
  * is made of and where it runs are the target's affair.
  */
 import { ServeError } from "@vitrine/protocol/status";
+import { BatchQueue, type BatchQueueOptions, type QueueEntry } from "./batch-queue.js";
 
 export interface BatchItem<Input> {
   readonly input: Input;
@@ -25,41 +26,32 @@ export interface BatchResult<Output> {
 export interface BatchTarget<Input, Output> {
   /** True while `run` would start at once. */
   readonly hasIdle: boolean;
-  /** Runs the inputs together and resolves with one output per input, in the same order. */
-  run(inputs: readonly Input[]): Promise<readonly Output[]>;
+  /**
+   * Runs the inputs together and resolves with one output per input, in the same order.
+   *
+   * @param lives sessions that may die over this run: with more than one, it is tried again on another.
+   */
+  run(inputs: readonly Input[], lives: number): Promise<readonly Output[]>;
 }
 
-export interface BatcherOptions {
-  /** Most rows in a batch of several requests; undefined = requests are never joined. */
-  readonly maxBatchSize: number | undefined;
-  /** A request of more rows than `maxBatchSize` is refused, as TensorFlow Serving does with batching; else it runs alone. */
-  readonly refuseLarger: boolean;
-  /** Longest wait of an underfull batch while a session is idle; 0 = leave at once. Timers here have 1 ms steps. */
-  readonly batchTimeoutMicros: number;
+export interface BatcherOptions extends BatchQueueOptions {
+  /** Most rows in one request; undefined = any number. A request larger than a batch that is not refused runs alone. */
+  readonly maxRequestRows: number | undefined;
   /** Waiting batches before a request is refused. */
   readonly maxEnqueuedBatches: number;
 }
 
-export interface BatcherObserver {
-  /** A batch starts to run. */
-  batchStarted(rows: number): void;
-}
-
-interface Entry<Input, Output> {
-  readonly item: BatchItem<Input>;
-  readonly submittedAt: number;
+interface Entry<Input, Output> extends QueueEntry {
+  readonly input: Input;
+  /** Sessions that may still die over it. */
+  lives: number;
   /** False once it was answered, refused or abandoned; it is then left out of every batch. */
   live: boolean;
   settle(outcome: () => BatchResult<Output>): void;
 }
 
-interface Batch<Input, Output> {
-  readonly entries: Set<Entry<Input, Output>>;
-  readonly openedAt: number;
-  rows: number;
-  /** Nothing may join any more, and there is nothing to wait for. */
-  sealed: boolean;
-}
+/** A session that dies may have died of something else: a request is tried on a second one. */
+const LIVES = 2;
 
 /**
  * A batch leaves when a session is idle and it is full or its first request has waited `batchTimeoutMicros`; with 0
@@ -69,27 +61,30 @@ interface Batch<Input, Output> {
 export class Batcher<Input, Output> {
   readonly #target: BatchTarget<Input, Output>;
   readonly #options: BatcherOptions;
-  readonly #observer: BatcherObserver;
-  /** Oldest first. */
-  readonly #waiting: Batch<Input, Output>[] = [];
-  /** The waiting batch that the next item of this key joins. */
-  readonly #open = new Map<string, Batch<Input, Output>>();
+  readonly #queue: BatchQueue<Entry<Input, Output>>;
   #timer: NodeJS.Timeout | undefined;
   #waking = false;
   #unsettled = 0;
   /** Why requests are refused; undefined while they are welcome. */
   #closed: ServeError | undefined;
+  /** The target will run nothing any more. */
+  #failed = false;
   #drained: (() => void) | undefined;
 
-  constructor(target: BatchTarget<Input, Output>, options: BatcherOptions, observer: BatcherObserver) {
+  constructor(target: BatchTarget<Input, Output>, options: BatcherOptions) {
     this.#target = target;
     this.#options = options;
-    this.#observer = observer;
+    this.#queue = new BatchQueue(options);
   }
 
   /** Batches that wait for a session. */
   get depth(): number {
-    return this.#waiting.length;
+    return this.#queue.depth;
+  }
+
+  /** Requests that wait for a session. */
+  get waiting(): number {
+    return this.#queue.entries;
   }
 
   /**
@@ -104,9 +99,13 @@ export class Batcher<Input, Output> {
     const refusal = this.#refusal(item, signal);
     if (refusal !== undefined) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
+      const { input, rows, joinKey } = item;
       const entry: Entry<Input, Output> = {
-        item,
+        input,
+        rows,
+        joinKey,
         submittedAt: performance.now(),
+        lives: LIVES,
         live: true,
         settle: (outcome) => {
           if (!entry.live) return;
@@ -122,33 +121,32 @@ export class Batcher<Input, Output> {
         },
       };
       const abandon = () => {
-        this.#drop(entry);
+        this.#queue.drop(entry);
         entry.settle(() => {
           throw ServeError.from(signal.reason);
         });
       };
       signal.addEventListener("abort", abandon, { once: true });
       this.#unsettled += 1;
-      this.#enqueue(entry);
+      this.#queue.push(entry);
       this.wake();
     });
   }
 
-  /** Starts what can start; the target calls it whenever a session became idle. */
+  /** Starts what can start; to be called whenever the target may have become idle. */
   wake(): void {
     // A run that fails at once frees its session within the loop below, which then sees it by itself.
     if (this.#waking) return;
     this.#waking = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    while (this.#target.hasIdle) {
-      const batch = this.#waiting.find((candidate) => this.#isRipe(candidate));
-      if (batch === undefined) {
+    while (this.#queue.depth > 0 && this.#target.hasIdle) {
+      const entries = this.#queue.take(performance.now(), this.#closed !== undefined);
+      if (entries === undefined) {
         this.#waitForOldest();
         break;
       }
-      this.#remove(batch);
-      void this.#run([...batch.entries]);
+      void this.#run(entries);
     }
     this.#waking = false;
   }
@@ -166,105 +164,54 @@ export class Batcher<Input, Output> {
   /** Answers everything that waits with the error, and all that comes: the target will run nothing any more. */
   fail(error: ServeError): void {
     this.#closed = error;
-    for (const { entries } of this.#waiting.splice(0)) {
-      for (const entry of entries) {
-        entry.settle(() => {
-          throw error;
-        });
-      }
+    this.#failed = true;
+    for (const entry of this.#queue.clear()) {
+      entry.settle(() => {
+        throw error;
+      });
     }
-    this.#open.clear();
   }
 
   #refusal(item: BatchItem<Input>, signal: AbortSignal): ServeError | undefined {
-    const { maxBatchSize, maxEnqueuedBatches } = this.#options;
+    const { maxRequestRows, maxEnqueuedBatches } = this.#options;
     if (signal.aborted) return ServeError.from(signal.reason);
     if (this.#closed !== undefined) return this.#closed;
-    if (this.#options.refuseLarger && maxBatchSize !== undefined && item.rows > maxBatchSize) {
+    if (maxRequestRows !== undefined && item.rows > maxRequestRows) {
       return new ServeError(
         "BATCH_TOO_LARGE",
-        `Batch size was ${item.rows}, larger than maximum input batch size ${maxBatchSize}`,
+        `Task size ${item.rows} is larger than maximum input batch size ${maxRequestRows}`,
       );
     }
-    const startsAtOnce = this.#waiting.length === 0 && this.#target.hasIdle;
-    if (this.#waiting.length >= maxEnqueuedBatches && !startsAtOnce && this.#joinable(item) === undefined) {
+    const { depth } = this.#queue;
+    const startsAtOnce = depth === 0 && this.#target.hasIdle;
+    if (depth >= maxEnqueuedBatches && !startsAtOnce && !this.#queue.joins(item)) {
       return new ServeError(
         "QUEUE_FULL",
-        `The batch scheduling queue is full: ${this.#waiting.length} batches wait, expected at most ${maxEnqueuedBatches}`,
+        `The batch scheduling queue to which this task was submitted is full: ${depth} batches wait, ` +
+          `expected at most ${maxEnqueuedBatches}`,
         { retryAfterSeconds: 1 },
       );
     }
     return undefined;
   }
 
-  /** The waiting batch that has room for the item. */
-  #joinable(item: BatchItem<Input>): Batch<Input, Output> | undefined {
-    const { maxBatchSize } = this.#options;
-    if (item.joinKey === undefined || maxBatchSize === undefined) return undefined;
-    const batch = this.#open.get(item.joinKey);
-    return batch !== undefined && batch.rows + item.rows <= maxBatchSize ? batch : undefined;
-  }
-
-  #enqueue(entry: Entry<Input, Output>): void {
-    const { item } = entry;
-    const maxBatchSize = this.#options.maxBatchSize ?? 0;
-    const existing = this.#joinable(item);
-    const batch: Batch<Input, Output> = existing ?? {
-      entries: new Set(),
-      openedAt: entry.submittedAt,
-      rows: 0,
-      sealed: item.joinKey === undefined || item.rows >= maxBatchSize,
-    };
-    batch.entries.add(entry);
-    batch.rows += item.rows;
-    if (existing !== undefined) return;
-    this.#waiting.push(batch);
-    if (item.joinKey === undefined || batch.sealed) return;
-    const predecessor = this.#open.get(item.joinKey);
-    if (predecessor !== undefined) predecessor.sealed = true;
-    this.#open.set(item.joinKey, batch);
-  }
-
-  /** Takes an abandoned entry out of the batch it waits in, if it still waits. */
-  #drop(entry: Entry<Input, Output>): void {
-    const batch = this.#waiting.find(({ entries }) => entries.has(entry));
-    if (batch === undefined) return;
-    batch.entries.delete(entry);
-    batch.rows -= entry.item.rows;
-    if (batch.entries.size === 0) this.#remove(batch);
-  }
-
-  #remove(batch: Batch<Input, Output>): void {
-    this.#waiting.splice(this.#waiting.indexOf(batch), 1);
-    for (const [key, open] of this.#open) {
-      if (open === batch) this.#open.delete(key);
-    }
-  }
-
-  #isRipe(batch: Batch<Input, Output>): boolean {
-    const { maxBatchSize, batchTimeoutMicros } = this.#options;
-    return (
-      batch.sealed ||
-      this.#closed !== undefined ||
-      batch.rows === maxBatchSize ||
-      performance.now() - batch.openedAt >= batchTimeoutMicros / 1000
-    );
-  }
-
   #waitForOldest(): void {
-    const [oldest] = this.#waiting;
-    if (oldest === undefined) return;
-    const ripeAt = oldest.openedAt + this.#options.batchTimeoutMicros / 1000;
+    const { ripeAt } = this.#queue;
+    if (ripeAt === undefined) return;
     this.#timer = setTimeout(() => this.wake(), Math.max(0, Math.ceil(ripeAt - performance.now())));
   }
 
   /** Runs the entries as one batch and settles each; never rejects. */
   async #run(entries: readonly Entry<Input, Output>[]): Promise<void> {
     const startedAt = performance.now();
-    const rows = entries.reduce((sum, { item }) => sum + item.rows, 0);
-    this.#observer.batchStarted(rows);
+    const rows = entries.reduce((sum, entry) => sum + entry.rows, 0);
     try {
-      const outputs = await this.#target.run(entries.map(({ item }) => item.input));
+      // Neighbours must not die with the one that killed their session: only a request alone is tried again as it is.
+      const lives = entries.length === 1 ? (entries[0]?.lives ?? 1) : 1;
+      const outputs = await this.#target.run(
+        entries.map(({ input }) => input),
+        lives,
+      );
       const runMs = performance.now() - startedAt;
       for (const [index, entry] of entries.entries()) {
         entry.settle(() => {
@@ -280,11 +227,10 @@ export class Batcher<Input, Output> {
 
   /**
    * One bad request must not fail its neighbours: each live entry of a failed batch runs again, alone and before
-   * all others. Not so when the run cost a session: repeating that for each entry would cost many.
+   * all others. When the run cost a session, each has one life left, so that a request that kills costs two.
    */
   #runFailed(entries: readonly Entry<Input, Output>[], error: unknown): void {
-    const lost = error instanceof ServeError && error.code === "UNAVAILABLE";
-    if (entries.length === 1 || lost) {
+    if (entries.length === 1 || this.#failed) {
       for (const entry of entries) {
         entry.settle(() => {
           throw error;
@@ -292,15 +238,11 @@ export class Batcher<Input, Output> {
       }
       return;
     }
-    const alone = entries
-      .filter(({ live }) => live)
-      .map((entry) => ({
-        entries: new Set([entry]),
-        openedAt: entry.submittedAt,
-        rows: entry.item.rows,
-        sealed: true,
-      }));
-    this.#waiting.unshift(...alone);
+    const alone = entries.filter(({ live }) => live);
+    if (error instanceof ServeError && error.reason === "WORKER_LOST") {
+      for (const entry of alone) entry.lives = LIVES - 1;
+    }
+    this.#queue.unshiftAlone(alone);
     this.wake();
   }
 }

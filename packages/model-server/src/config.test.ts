@@ -1,6 +1,6 @@
 import { resolveSettings, UsageError } from "@vitrine/runtime/settings";
 import { describe, expect, test } from "vitest";
-import { batchingOf, locateModel, serveSettings } from "./config.js";
+import { locateModel, serveSettings } from "./config.js";
 
 function locate(flags: Record<string, string>, env: Record<string, string> = {}) {
   return locateModel(resolveSettings(serveSettings, { flags, env }).config);
@@ -42,22 +42,4 @@ test("ports come from GRPC_PORT and REST_PORT, and may be automatic", () => {
     env: { GRPC_PORT: "9500", REST_PORT: "9501" },
   });
   expect([config.port, config.restApiPort]).toEqual([9500, "auto"]);
-});
-
-describe("requests are joined", () => {
-  const batching = (flags: Record<string, string>, hasContract: boolean) =>
-    batchingOf(resolveSettings(serveSettings, { flags, env: {} }).config, hasContract);
-
-  test("by default only where a contract says that rows are pictures, and none is refused for its size", () => {
-    expect(batching({}, true)).toEqual({ maxBatchSize: 4, refuseLarger: false });
-    expect(batching({}, false)).toEqual({ maxBatchSize: undefined, refuseLarger: false });
-  });
-
-  test("as TensorFlow Serving does where asked for, and never where refused", () => {
-    expect(batching({ enableBatching: "true", maxBatchSize: "9" }, false)).toEqual({
-      maxBatchSize: 9,
-      refuseLarger: true,
-    });
-    expect(batching({ enableBatching: "false" }, true).maxBatchSize).toBeUndefined();
-  });
 });

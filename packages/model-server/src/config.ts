@@ -4,6 +4,7 @@ import { drainGraceSetting } from "@vitrine/runtime/lifecycle";
 import { logLevelSetting } from "@vitrine/runtime/logger";
 import { type Config, setting, UsageError } from "@vitrine/runtime/settings";
 import { z } from "zod";
+import { engineSettings } from "./engine-settings.js";
 
 const portOrAuto = z.union([z.int().min(0).max(65535), z.literal("auto")]);
 
@@ -37,33 +38,7 @@ export const serveSettings = {
     env: "MODEL_BASE_PATH",
     placeholder: "folder",
   }),
-  enableBatching: setting(z.boolean().optional(), {
-    description:
-      "Join waiting requests into one run of up to --max-batch-size rows and refuse larger ones, as TensorFlow Serving does. Without it, requests to a model with a contract (whose first dimension counts pictures) join up to 4 rows and larger ones run alone; requests to other models always run alone, which `false` asks for too.",
-  }),
-  maxBatchSize: setting(z.int().min(1).default(32), {
-    description: "With --enable-batching: most rows in a run.",
-    placeholder: "rows",
-  }),
-  batchTimeoutMicros: setting(z.int().min(0).default(0), {
-    description: "Longest wait of an underfull run for company; 0 leaves when a session is idle.",
-    placeholder: "microseconds",
-  }),
-  maxEnqueuedBatches: setting(z.int().min(0).default(128), {
-    description:
-      "Waiting runs, of one request or of several joined, before more are refused with UNAVAILABLE. Lower it to refuse earlier under overload.",
-    placeholder: "count",
-  }),
-  workers: setting(z.int().min(1).max(256).optional(), {
-    description:
-      "Sessions, each in a thread of its own. Without it, one per core, at most 8; each holds the model's weights.",
-    placeholder: "count",
-  }),
-  intraOpThreads: setting(z.int().min(1).max(256).optional(), {
-    description:
-      "Threads within one session. Without it, the cores divided by the workers. More than 1 shortens single requests and costs throughput.",
-    placeholder: "count",
-  }),
+  ...engineSettings,
   enableModelWarmup: setting(z.boolean().default(true), {
     description: "Run zeros through each session before the model counts as available.",
   }),
@@ -89,26 +64,6 @@ export const serveSettings = {
 };
 
 export type ServeConfig = Config<typeof serveSettings>;
-
-/**
- * Rows that requests join up to where nobody asked for batching. Measured with the clothing model on one core: 8.3 ms
- * per picture alone, 7.4 at 4 rows, 7.6 at 8, 8.1 at 32 (int8); 18.2, 18.6, 18.7 and 19.0 (float32). Each run also
- * costs two changes of thread, which joined requests share.
- */
-const JOINED_ROWS = 4;
-
-/**
- * How requests are joined. Where the first dimension is not known to count pictures they are not, unless asked for: a
- * graph may mix its rows, and then neighbours would change each other's answers.
- */
-export function batchingOf(
-  { enableBatching, maxBatchSize }: ServeConfig,
-  hasContract: boolean,
-): { readonly maxBatchSize: number | undefined; readonly refuseLarger: boolean } {
-  if (enableBatching === true) return { maxBatchSize, refuseLarger: true };
-  const joins = enableBatching === undefined && hasContract;
-  return { maxBatchSize: joins ? JOINED_ROWS : undefined, refuseLarger: false };
-}
 
 /** Name in TensorFlow Serving's image when MODEL_NAME is not set. */
 const IMAGE_MODEL_NAME = "model";

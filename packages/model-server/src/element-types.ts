@@ -83,3 +83,14 @@ export function bytesOf(type: ElementType): number | undefined {
 export function viewOf(type: ElementType, buffer: ArrayBuffer, elements: number): NumericArray {
   return FACTS[type].view(buffer, elements);
 }
+
+const TYPES = new Map<DataType, ElementType>(
+  (Object.keys(FACTS) as ElementType[]).map((type) => [FACTS[type].dtype, type]),
+);
+
+/** @throws for a dtype that ONNX Runtime has no type for. */
+export function elementTypeOf(dtype: DataType): ElementType {
+  const type = TYPES.get(dtype);
+  if (type === undefined) throw new Error(`dtype ${dtype} has no element type`);
+  return type;
+}

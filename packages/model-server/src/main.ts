@@ -7,29 +7,24 @@ import type { Logger } from "@vitrine/runtime/logger";
 import type { Metrics } from "@vitrine/runtime/metrics";
 import { watchSilentConnections } from "@vitrine/runtime/silent-connections";
 import type { FastifyInstance } from "fastify";
-import { Batcher } from "./batcher.js";
-import { batchingOf, locateModel, type ServeConfig } from "./config.js";
-import { availableCores, shareCores } from "./cores.js";
+import { BatchingRules } from "./batching.js";
+import { locateModel, type ServeConfig } from "./config.js";
+import { availableCores } from "./cores.js";
+import { Engine } from "./engine.js";
+import { engineSizes } from "./engine-settings.js";
 import { collectGarbageLater } from "./garbage.js";
 import { Health } from "./health.js";
 import { ModelRegistry } from "./model-registry.js";
 import { addPredictionServices } from "./prediction-service.js";
 import { RequestLog } from "./request-log.js";
 import { createRestApp } from "./rest.js";
-import { PoolTarget, type PredictInput, Servable } from "./servable.js";
-import { createServerMetrics, type ServerGauges, type ServerMetrics } from "./server-metrics.js";
-import { SessionPool } from "./session-pool.js";
+import { Servable } from "./servable.js";
+import { createServerMetrics } from "./server-metrics.js";
 import { signaturesOf } from "./signature.js";
-import type { TensorMap } from "./tensor-batch.js";
 import { findLatestVersion, type VersionFolder } from "./version-folders.js";
 import { warmUpJobs } from "./warm-up.js";
 
 const WORKER_URL = new URL("./session-worker.js", import.meta.url);
-
-/** So many deaths of workers in a minute without an answered run between end the process. */
-const CRASH_LIMIT = 5;
-const CRASH_WINDOW_MS = 60_000;
-const RESTART_DELAY_MS = 100;
 
 /** Most rows of the second warm-up run, where requests are joined. */
 const WARM_UP_ROWS = 8;
@@ -63,25 +58,34 @@ export async function startModelServer(
   const { name, basePath } = locateModel(config);
   const registry = new ModelRegistry();
   const health = new Health(registry);
-  let gauges: ServerGauges | undefined;
-  const serverMetrics = createServerMetrics(metrics.registry, () => gauges);
+  const batching = await BatchingRules.read(config);
+  const cores = await availableCores();
+  const sizes = engineSizes(config, cores, batching.threads);
+  const { intraOpThreads } = sizes.session;
+  if (sizes.slots * intraOpThreads > cores) {
+    logger.warn(
+      { workers: sizes.workers, intraOpThreads, cores },
+      "more threads than cores: they will wait for each other",
+    );
+  }
+  const serverMetrics = createServerMetrics(metrics.registry, undefined);
+  const engine = new Engine({ workerUrl, ...sizes }, { logger, metrics: serverMetrics });
   const log = new RequestLog(logger, serverMetrics);
 
   const failed = deferredFailure();
   const source = await findLatestVersion(basePath);
   await registry.replace(name, source.version, async () => {
-    const loaded = await loadServable(source, config, {
+    return loadServable(name, source, {
+      engine,
+      batching,
       logger,
-      serverMetrics,
-      workerUrl,
+      warmsUp: config.enableModelWarmup,
       signal,
       broken: (error) => {
         registry.fail(name, source.version, error);
         failed.reject(error);
       },
     });
-    gauges = loaded.gauges;
-    return loaded.servable;
   });
 
   const grpc = new GrpcServer({
@@ -141,84 +145,36 @@ export async function startModelServer(
 }
 
 interface LoadParts {
+  readonly engine: Engine;
+  readonly batching: BatchingRules;
   readonly logger: Logger;
-  readonly serverMetrics: ServerMetrics;
-  readonly workerUrl: URL;
+  readonly warmsUp: boolean;
   readonly signal: AbortSignal | undefined;
   broken(error: ServeError): void;
 }
 
 async function loadServable(
+  name: string,
   { version, folder, modelFile }: VersionFolder,
-  config: ServeConfig,
-  { logger, serverMetrics, workerUrl, signal, broken }: LoadParts,
-): Promise<{ servable: Servable; gauges: ServerGauges }> {
+  { engine, batching, logger, warmsUp, signal, broken }: LoadParts,
+): Promise<Servable> {
   const contract = await readContract(folder);
-  const cores = await availableCores();
-  const { workers, intraOpThreads } = shareCores(cores, config);
-  if (workers * intraOpThreads > cores) {
-    logger.warn({ workers, intraOpThreads, cores }, "more threads than cores: they will wait for each other");
-  }
-  const batching = batchingOf(config, contract !== undefined);
-  const warmUpRows = [1, Math.min(batching.maxBatchSize ?? 1, WARM_UP_ROWS)];
+  const joining = await batching.of(folder, contract !== undefined);
+  const warmUpRows = [1, Math.min(joining.maxBatchSize ?? 1, WARM_UP_ROWS)];
   const startedAt = performance.now();
-  const pool = new SessionPool(
-    {
-      workerUrl,
-      worker: { modelFile, intraOpThreads },
-      workers,
-      warmUp: (metadata) => (config.enableModelWarmup ? warmUpJobs(metadata, warmUpRows) : []),
-      crashLimit: CRASH_LIMIT,
-      crashWindowMs: CRASH_WINDOW_MS,
-      restartDelayMs: RESTART_DELAY_MS,
-    },
-    {
-      idle: () => batcher?.wake(),
-      workerDied: (err, restartInMs) => {
-        serverMetrics.workerDied();
-        logger.error({ err, restartInMs }, "a session worker died and will be replaced");
-      },
-      warmUpFailed: (error) => logger.warn({ error }, "a warm-up run on zeros was refused"),
-      broken: (error) => {
-        batcher?.fail(error);
-        broken(error);
-      },
-    },
-  );
-  let batcher: Batcher<PredictInput, TensorMap> | undefined;
-  signal?.throwIfAborted();
-  const abort = () => void pool.close();
-  signal?.addEventListener("abort", abort, { once: true });
-  const metadata = await pool.start();
-  signal?.removeEventListener("abort", abort);
-
-  const signatures = signaturesOf(metadata);
-  batcher = new Batcher(
-    new PoolTarget(pool, metadata),
-    {
-      ...batching,
-      batchTimeoutMicros: config.batchTimeoutMicros,
-      maxEnqueuedBatches: config.maxEnqueuedBatches,
-    },
-    serverMetrics,
-  );
+  const sessions = await engine.load({
+    name,
+    version,
+    model: { file: modelFile },
+    batching: joining,
+    warmUp: (graph) =>
+      warmsUp ? warmUpJobs(graph, warmUpRows).map((job) => ({ job, required: false })) : [],
+    signal,
+    broken,
+  });
   const loadMs = Math.round(performance.now() - startedAt);
-  logger.info(
-    { version, workers, intraOpThreads, loadMs, contract: contract?.digest },
-    "model is loaded and warm",
-  );
-  const loadedBatcher = batcher;
-  return {
-    servable: new Servable({ version, signatures, contract, batcher, pool }),
-    gauges: {
-      get queueDepth() {
-        return loadedBatcher.depth;
-      },
-      get busySessions() {
-        return pool.busyWorkers;
-      },
-    },
-  };
+  logger.info({ version, loadMs, contract: contract?.digest }, "model is loaded and warm");
+  return new Servable({ version, signatures: signaturesOf(sessions.graph), contract, sessions });
 }
 
 async function listen({ host, port, restApiPort }: ServeConfig, grpc: GrpcServer, rest: FastifyInstance) {

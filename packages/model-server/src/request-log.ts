@@ -16,6 +16,8 @@ export interface RequestDetails {
   model?: string;
   version?: number;
   batch?: Omit<BatchResult<unknown>, "output">;
+  /** tf.Examples in the request. */
+  examples?: number;
 }
 
 export class RequestLog {
@@ -51,22 +53,19 @@ export class RequestLog {
 
   #tell(
     { protocol, method, requestId }: RequestFacts,
-    { model, version, batch }: RequestDetails,
+    { model, version, batch, examples }: RequestDetails,
     error: ServeError | undefined,
     durationMs: number,
   ): void {
-    this.#metrics.requestEnded(protocol, method, error?.code ?? "OK");
-    if (batch !== undefined) {
-      this.#metrics.stageEnded("queue", batch.queueMs);
-      this.#metrics.stageEnded("inference", batch.runMs);
-    }
+    const code = error?.code ?? "OK";
+    this.#metrics.requestEnded({ protocol, method, model, version, code, durationMs, run: batch, examples });
     const line = {
       protocol,
       method,
       requestId,
       model,
       version,
-      code: error?.code ?? "OK",
+      code,
       reason: error?.reason,
       durationMs: round(durationMs),
       queueMs: round(batch?.queueMs),

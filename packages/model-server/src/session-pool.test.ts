@@ -1,7 +1,8 @@
 import { ServeError } from "@vitrine/protocol/status";
 import { afterEach, describe, expect, test } from "vitest";
-import { type SessionJob, SessionPool, type SessionPoolOptions } from "./session-pool.js";
-import type { SessionWorkerOptions } from "./worker-messages.js";
+import { SessionPool, type SessionPoolOptions } from "./session-pool.js";
+import type { SessionJob } from "./session-thread.js";
+import { DEFAULT_SESSION_OPTIONS, type SessionWorkerOptions } from "./worker-messages.js";
 
 const FIXTURES = new URL("../fixtures/", import.meta.url);
 
@@ -19,12 +20,12 @@ function makePool(overrides: Partial<SessionPoolOptions> & { modelFile?: string 
   const gate = new Int32Array(new SharedArrayBuffer(4));
   const lives = new Int32Array(new SharedArrayBuffer(4));
   const worker: ScriptedOptions = {
-    modelFile: overrides.modelFile ?? "sound",
-    intraOpThreads: 1,
+    model: { file: overrides.modelFile ?? "sound" },
+    ...DEFAULT_SESSION_OPTIONS,
     gate,
     lives,
   };
-  const seen = { deaths: [] as string[], warmUpFailures: [] as string[] };
+  const seen = { deaths: [] as string[], warmUpFailures: [] as string[], running: 0 };
   let idleWaiter: (() => void) | undefined;
   let brokenWith: (error: ServeError) => void = () => {};
   const broken = new Promise<ServeError>((resolve) => {
@@ -42,6 +43,13 @@ function makePool(overrides: Partial<SessionPoolOptions> & { modelFile?: string 
       ...overrides,
     },
     {
+      started: () => {
+        seen.running += 1;
+      },
+      ended: () => {
+        seen.running -= 1;
+        idleWaiter?.();
+      },
       idle: () => idleWaiter?.(),
       workerDied: (error) => seen.deaths.push(error.message),
       warmUpFailed: (message) => seen.warmUpFailures.push(message),
@@ -71,6 +79,10 @@ function job(command: string): SessionJob {
   };
 }
 
+function guess(command: string) {
+  return { job: job(command), required: false };
+}
+
 async function reasonOf(promise: Promise<unknown>): Promise<string> {
   const error = await promise.then(
     () => undefined,
@@ -83,7 +95,7 @@ describe("a pool of sound workers", () => {
   test("answers a run and is idle again", async () => {
     const { pool } = makePool();
     await pool.start();
-    const outputs = await pool.run(job("echo"));
+    const outputs = await pool.run(job("echo"), 2);
     expect(outputs.command?.data).toEqual(["echo"]);
     expect(pool.hasIdle).toBe(true);
   });
@@ -91,9 +103,9 @@ describe("a pool of sound workers", () => {
   test("is busy while a session runs, and other workers take what comes", async () => {
     const { pool, gate } = makePool({ workers: 2 });
     await pool.start();
-    const parked = pool.run(job("park"));
+    const parked = pool.run(job("park"), 2);
     expect([pool.busyWorkers, pool.idleWorkers]).toEqual([1, 1]);
-    await pool.run(job("echo"));
+    await pool.run(job("echo"), 2);
     Atomics.store(gate, 0, 1);
     Atomics.notify(gate, 0);
     await parked;
@@ -103,9 +115,9 @@ describe("a pool of sound workers", () => {
   test("a refused run is the request's fault and costs no worker", async () => {
     const { pool, seen } = makePool();
     await pool.start();
-    expect(await reasonOf(pool.run(job("fail")))).toBe("REQUEST_INVALID");
-    expect(await reasonOf(pool.run(job("starve")))).toBe("OVERLOADED");
-    await pool.run(job("echo"));
+    expect(await reasonOf(pool.run(job("fail"), 2))).toBe("REQUEST_INVALID");
+    expect(await reasonOf(pool.run(job("starve"), 2))).toBe("OVERLOADED");
+    await pool.run(job("echo"), 2);
     expect(seen.deaths).toEqual([]);
   });
 
@@ -118,21 +130,35 @@ describe("a pool of sound workers", () => {
       },
       fetches: [],
     };
-    expect(await reasonOf(pool.run(broken))).toBe("TENSOR_INVALID");
-    await pool.run(job("echo"));
+    expect(await reasonOf(pool.run(broken, 2))).toBe("TENSOR_INVALID");
+    await pool.run(job("echo"), 2);
   });
 
   test("each worker is warm before it counts as idle, and a refused warm-up is only reported", async () => {
-    const { pool, seen } = makePool({ workers: 2, warmUp: () => [job("echo"), job("fail")] });
+    const { pool, seen } = makePool({ workers: 2, warmUp: () => [guess("echo"), guess("fail")] });
     await pool.start();
     expect(seen.warmUpFailures).toEqual(["the graph refused", "the graph refused"]);
     expect(pool.idleWorkers).toBe(2);
   });
 
+  test("a required warm-up that is refused fails the start", async () => {
+    const { pool } = makePool({ warmUp: () => [{ job: job("fail"), required: true }] });
+    await expect(pool.start()).rejects.toThrow("warm-up request failed: the graph refused");
+  });
+
+  test("tells of each run's start and end, also of one that a dead worker took with it", async () => {
+    const { pool, seen } = makePool();
+    await pool.start();
+    const run = pool.run(job("exit-in-first-life"), 2);
+    expect(seen.running).toBe(1);
+    await run;
+    expect(seen.running).toBe(0);
+  });
+
   test("closing answers what still runs", async () => {
     const { pool } = makePool();
     await pool.start();
-    const parked = reasonOf(pool.run(job("park")));
+    const parked = reasonOf(pool.run(job("park"), 2));
     await pool.close();
     expect(await parked).toBe("WORKER_LOST");
   });
@@ -142,33 +168,41 @@ describe("a worker that dies", () => {
   test("in a run is replaced, and the run is answered by its successor", async () => {
     const { pool, seen } = makePool();
     await pool.start();
-    const outputs = await pool.run(job("exit-in-first-life"));
+    const outputs = await pool.run(job("exit-in-first-life"), 2);
     expect(outputs.life?.data).toEqual(new Float32Array([2]));
     expect(seen.deaths).toEqual(["session worker exited with 9"]);
     expect(pool.restarts).toBe(1);
   });
 
+  test("is not given a second chance with a run that has one life", async () => {
+    const { pool, seen, untilIdle } = makePool();
+    await pool.start();
+    expect(await reasonOf(pool.run(job("exit-in-first-life"), 1))).toBe("WORKER_LOST");
+    await untilIdle();
+    expect(seen.deaths).toHaveLength(1);
+  });
+
   test("by an uncaught error is replaced too, with that error as the reason", async () => {
     const { pool, seen, untilIdle } = makePool();
     await pool.start();
-    expect(await reasonOf(pool.run(job("throw")))).toBe("WORKER_LOST");
+    expect(await reasonOf(pool.run(job("throw"), 2))).toBe("WORKER_LOST");
     expect(seen.deaths).toEqual(["uncaught in the worker", "uncaught in the worker"]);
     await untilIdle();
-    await pool.run(job("echo"));
+    await pool.run(job("echo"), 2);
   });
 
   test("hands its run to a worker that is idle already", async () => {
     const { pool, lives } = makePool({ workers: 2, restartDelayMs: 60_000, crashLimit: 3 });
     await pool.start();
     Atomics.store(lives, 0, 10);
-    const outputs = await pool.run(job("exit-in-first-life"));
+    const outputs = await pool.run(job("exit-in-first-life"), 2);
     expect(outputs.life?.data).toEqual(new Float32Array([2]));
   });
 
   test("while loading is started again", async () => {
     const { pool, seen } = makePool({ modelFile: "exits-at-first-start" });
     await pool.start();
-    await pool.run(job("echo"));
+    await pool.run(job("echo"), 2);
     expect(seen.deaths).toEqual(["session worker exited with 7"]);
   });
 });
@@ -184,7 +218,7 @@ describe("a crash loop", () => {
   test("in service breaks the pool: waiting runs are answered, and no worker comes back", async () => {
     const { pool, broken } = makePool({ crashLimit: 2 });
     await pool.start();
-    expect(await reasonOf(pool.run(job("exit")))).toBe("WORKER_LOST");
+    expect(await reasonOf(pool.run(job("exit"), 2))).toBe("WORKER_LOST");
     expect((await broken).reason).toBe("WORKER_LOST");
     expect(pool.hasIdle).toBe(false);
   });
@@ -193,9 +227,9 @@ describe("a crash loop", () => {
     const { pool, untilIdle } = makePool({ crashLimit: 3 });
     await pool.start();
     for (let round = 0; round < 3; round++) {
-      expect(await reasonOf(pool.run(job("exit")))).toBe("WORKER_LOST");
+      expect(await reasonOf(pool.run(job("exit"), 2))).toBe("WORKER_LOST");
       await untilIdle();
-      await pool.run(job("echo"));
+      await pool.run(job("echo"), 2);
     }
   });
 });

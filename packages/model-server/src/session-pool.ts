@@ -1,41 +1,30 @@
 /** Worker threads with one session each: start, hand out, replace the dead, give up on a crash loop. */
-import { Worker } from "node:worker_threads";
 import { ServeError } from "@vitrine/protocol/status";
-import {
-  type RunRequest,
-  type SessionMetadata,
-  type SessionTensors,
-  type SessionWorkerOptions,
-  transferList,
-  type WorkerMessage,
-} from "./worker-messages.js";
+import { type RestartOptions, RestartPolicy } from "./restart-policy.js";
+import { type RunAnswer, type SessionJob, SessionThread } from "./session-thread.js";
+import type { SessionMetadata, SessionTensors, SessionWorkerOptions } from "./worker-messages.js";
 
-/** Gives memory for at least so many bytes, not zeroed. */
-export type Allocate = (bytes: number) => ArrayBuffer;
-
-/** One run. `feeds` is called once per attempt, because its buffers go to the worker and may be lost with it. */
-export interface SessionJob {
-  feeds(allocate: Allocate): SessionTensors;
-  /** Graph outputs to compute. */
-  readonly fetches: readonly string[];
+/** A run that a new worker does before it counts as idle. */
+export interface WarmUpRun {
+  readonly job: SessionJob;
+  /** A refusal of this run fails the load; else it is only reported. */
+  readonly required: boolean;
 }
 
-export interface SessionPoolOptions {
+export interface SessionPoolOptions extends RestartOptions {
   /** Script of the worker thread: session-worker.js, or a fixture. Not .ts: Node 20 cannot load it in a worker. */
   readonly workerUrl: URL;
   readonly worker: SessionWorkerOptions;
   readonly workers: number;
-  /** Runs that each new worker does before it counts as idle. */
-  warmUp(metadata: SessionMetadata): readonly SessionJob[];
-  /** So many deaths in `crashWindowMs` without one answered run between them end the pool. */
-  readonly crashLimit: number;
-  readonly crashWindowMs: number;
-  /** Wait before a dead worker is replaced: none for the first, then this, doubled each time up to 5 s. */
-  readonly restartDelayMs: number;
+  warmUp(metadata: SessionMetadata): readonly WarmUpRun[];
 }
 
 export interface SessionPoolObserver {
-  /** A worker became idle and no run waits for it inside the pool. */
+  /** A run went to a worker; warm-up runs are not told of. */
+  started(): void;
+  /** A run is over after so many milliseconds, and its worker idle again, or dead. */
+  ended(runMs: number): void;
+  /** A worker has loaded the model and waits for its first run. */
   idle(): void;
   workerDied(error: Error, willRestartInMs: number): void;
   warmUpFailed(message: string): void;
@@ -45,28 +34,21 @@ export interface SessionPoolObserver {
 
 interface Run {
   readonly job: SessionJob;
-  attempts: number;
+  /** Workers that may still die over it. */
+  lives: number;
+  startedAt: number;
   resolve(outputs: SessionTensors): void;
   reject(error: unknown): void;
 }
 
 interface SessionWorker {
-  readonly thread: Worker;
+  readonly thread: SessionThread;
   /** `ended` = its death is known and dealt with. */
   state: "loading" | "idle" | "busy" | "ended";
   run: Run | undefined;
-  /** Buffers that came back from its last run. */
-  spares: ArrayBuffer[];
-  /** Why it is about to die, when that is known before its exit. */
-  cause: Error | undefined;
   /** Settles the start of this worker: its metadata after warm-up, or why there is none. */
   readonly start: { resolve(metadata: SessionMetadata): void; reject(error: Error): void };
 }
-
-const MAX_RESTART_DELAY_MS = 5_000;
-const MAX_ATTEMPTS = 2;
-/** A spare that is larger than this many times what is needed is let go. */
-const MAX_SPARE_FACTOR = 8;
 
 /**
  * A native crash takes the whole process, and a run that never returns takes its worker for good: a thread inside
@@ -75,12 +57,11 @@ const MAX_SPARE_FACTOR = 8;
 export class SessionPool {
   readonly #options: SessionPoolOptions;
   readonly #observer: SessionPoolObserver;
+  readonly #restartPolicy: RestartPolicy;
   readonly #workers = new Set<SessionWorker>();
   /** Runs whose worker died; they go before anything that waits outside. */
   readonly #retries: Run[] = [];
   readonly #restartTimers = new Set<NodeJS.Timeout>();
-  /** Times of death since the last answered run. */
-  #deaths: number[] = [];
   #restarts = 0;
   #started = false;
   #broken: ServeError | undefined;
@@ -89,6 +70,7 @@ export class SessionPool {
   constructor(options: SessionPoolOptions, observer: SessionPoolObserver) {
     this.#options = options;
     this.#observer = observer;
+    this.#restartPolicy = new RestartPolicy(options);
   }
 
   get hasIdle(): boolean {
@@ -112,8 +94,8 @@ export class SessionPool {
    * Starts the workers: one, and when it has loaded the model, the others, so that a bad model fails once.
    *
    * @returns inputs and outputs of the graph.
-   * @throws {ServeError} MODEL_INVALID with ONNX Runtime's words when it refuses the file; WORKER_LOST when
-   *   workers keep dying.
+   * @throws {ServeError} MODEL_INVALID with ONNX Runtime's words when it refuses the file, or when a required warm-up
+   *   run fails; WORKER_LOST when workers keep dying.
    */
   async start(): Promise<SessionMetadata> {
     try {
@@ -129,17 +111,18 @@ export class SessionPool {
   }
 
   /**
-   * Runs a job on an idle worker. Call it only while {@link hasIdle}. When the worker dies, the job runs once more
-   * on another: predictions have no side effects.
+   * Runs a job on an idle worker. Call it only while {@link hasIdle}.
    *
+   * @param lives workers that may die over it: with more than one, the job runs again on another, for predictions
+   *   have no side effects.
    * @throws {ServeError} REQUEST_INVALID with ONNX Runtime's words when the graph refuses the inputs; OVERLOADED
-   *   when it cannot get memory; WORKER_LOST when both workers died.
+   *   when it cannot get memory; WORKER_LOST when the workers died.
    */
-  run(job: SessionJob): Promise<SessionTensors> {
+  run(job: SessionJob, lives: number): Promise<SessionTensors> {
     return new Promise((resolve, reject) => {
       const worker = this.#idleWorker();
       if (worker === undefined) throw new Error("run was called while no worker was idle");
-      this.#dispatch(worker, { job, attempts: 0, resolve, reject });
+      this.#dispatch(worker, { job, lives, startedAt: 0, resolve, reject });
     });
   }
 
@@ -169,134 +152,91 @@ export class SessionPool {
   }
 
   #spawn(start: SessionWorker["start"]): void {
-    const thread = new Worker(this.#options.workerUrl, { workerData: this.#options.worker });
     const worker: SessionWorker = {
-      thread,
+      thread: new SessionThread(this.#options.workerUrl, this.#options.worker, {
+        loaded: (metadata) => void this.#warmUp(worker, metadata),
+        ended: (cause) => this.#buried(worker, cause),
+      }),
       state: "loading",
       run: undefined,
-      spares: [],
-      cause: undefined,
       start,
     };
     this.#workers.add(worker);
-    thread.on("message", (message: WorkerMessage) => this.#receive(worker, message));
-    thread.on("messageerror", (error) => {
-      worker.cause ??= error;
-      void thread.terminate();
-    });
-    thread.on("error", (error) => {
-      worker.cause ??= error instanceof Error ? error : new Error(String(error));
-    });
-    // "exit" comes after every other event of a worker, whatever ended it.
-    thread.on("exit", (code) => this.#buried(worker, code));
-  }
-
-  #receive(worker: SessionWorker, message: WorkerMessage): void {
-    switch (message.kind) {
-      case "loaded":
-        void this.#warmUp(worker, message.metadata);
-        return;
-      case "load-failed":
-        worker.cause = new ServeError("MODEL_INVALID", message.message);
-        void worker.thread.terminate();
-        return;
-      case "result":
-        worker.spares = [...message.spares];
-        this.#finish(worker, (run) => run.resolve(message.outputs));
-        return;
-      case "run-failed":
-        this.#finish(worker, (run) => run.reject(runError(message.message)));
-        return;
-    }
   }
 
   async #warmUp(worker: SessionWorker, metadata: SessionMetadata): Promise<void> {
-    for (const job of this.#options.warmUp(metadata)) {
-      try {
-        await new Promise<SessionTensors>((resolve, reject) =>
-          this.#post(worker, { job, attempts: MAX_ATTEMPTS, resolve, reject }),
+    for (const { job, required } of this.#options.warmUp(metadata)) {
+      const answer = await new Promise<RunAnswer>((resolve) => worker.thread.run(job, resolve));
+      if (answer.kind === "outputs") continue;
+      const { message } = ServeError.from(answer.error);
+      if (required && !this.#started) {
+        worker.start.reject(
+          new ServeError("MODEL_INVALID", `warm-up request failed: ${message}`, { cause: answer.error }),
         );
-      } catch (error) {
-        if (worker.state === "ended") return;
-        // Inputs of zeros are a guess; a graph may refuse them and be sound.
-        this.#observer.warmUpFailed(ServeError.from(error).message);
+        return;
       }
+      // Inputs of zeros are a guess; a graph may refuse them and be sound.
+      this.#observer.warmUpFailed(message);
     }
     worker.start.resolve(metadata);
     this.#becomeIdle(worker);
+    this.#observer.idle();
   }
 
   #dispatch(worker: SessionWorker, run: Run): void {
     worker.state = "busy";
-    run.attempts += 1;
-    this.#post(worker, run);
-  }
-
-  #post(worker: SessionWorker, run: Run): void {
     worker.run = run;
-    try {
-      const request: RunRequest = {
-        feeds: run.job.feeds((bytes) => allocate(worker.spares, bytes)),
-        fetches: run.job.fetches,
-      };
-      worker.thread.postMessage(request, transferList(request.feeds));
-    } catch (error) {
-      this.#finish(worker, () => run.reject(error));
-    }
+    run.lives -= 1;
+    run.startedAt = performance.now();
+    this.#observer.started();
+    worker.thread.run(run.job, (answer) => this.#finish(worker, run, answer));
   }
 
-  /** Settles the worker's run and hands it the next one. */
-  #finish(worker: SessionWorker, settle: (run: Run) => void): void {
-    const { run } = worker;
+  #finish(worker: SessionWorker, run: Run, answer: RunAnswer): void {
     worker.run = undefined;
-    if (run !== undefined) settle(run);
-    if (worker.state !== "busy") return;
-    this.#deaths = [];
+    if (answer.kind === "outputs") run.resolve(answer.outputs);
+    else run.reject(answer.error);
+    this.#restartPolicy.answered();
     this.#becomeIdle(worker);
+    this.#observer.ended(performance.now() - run.startedAt);
   }
 
   #becomeIdle(worker: SessionWorker): void {
     worker.state = "idle";
     const retry = this.#retries.shift();
-    if (retry === undefined) this.#observer.idle();
-    else this.#dispatch(worker, retry);
+    if (retry !== undefined) this.#dispatch(worker, retry);
   }
 
-  #buried(worker: SessionWorker, exitCode: number): void {
+  #buried(worker: SessionWorker, cause: Error): void {
     worker.state = "ended";
     this.#workers.delete(worker);
-    const cause = worker.cause ?? new Error(`session worker exited with ${exitCode}`);
     const { run } = worker;
     worker.run = undefined;
     if (this.#closed || this.#broken !== undefined) {
       run?.reject(this.#broken ?? new ServeError("WORKER_LOST", "model version was unloaded"));
       worker.start.reject(this.#broken ?? cause);
-      return;
-    }
-    if (!this.#started && cause instanceof ServeError) {
+    } else if (!this.#started && cause instanceof ServeError) {
       // The model itself was refused; trying again would give the same answer.
       worker.start.reject(cause);
-      return;
+    } else {
+      if (run !== undefined) this.#retryOrReject(run, cause);
+      this.#replace(worker, cause);
     }
-    if (run !== undefined) this.#retryOrReject(run, cause);
-    this.#replace(worker, cause);
+    if (run !== undefined) this.#observer.ended(performance.now() - run.startedAt);
   }
 
   #retryOrReject(run: Run, cause: Error): void {
-    if (run.attempts < MAX_ATTEMPTS) this.#retries.push(run);
+    if (run.lives > 0) this.#retries.push(run);
     else run.reject(new ServeError("WORKER_LOST", "the session worker died during the run", { cause }));
   }
 
   #replace(worker: SessionWorker, cause: Error): void {
-    const { crashLimit, crashWindowMs, restartDelayMs } = this.#options;
-    const diedAt = performance.now();
-    this.#deaths = [...this.#deaths.filter((time) => diedAt - time < crashWindowMs), diedAt];
-    const count = this.#deaths.length;
-    if (count >= crashLimit) {
-      this.#break(worker, cause, count);
+    const restart = this.#restartPolicy.died(performance.now());
+    if (restart.kind === "never") {
+      this.#break(worker, cause, restart.deaths);
       return;
     }
-    const delayMs = count === 1 ? 0 : Math.min(restartDelayMs * 2 ** (count - 2), MAX_RESTART_DELAY_MS);
+    const { delayMs } = restart;
     this.#observer.workerDied(cause, delayMs);
     const timer = setTimeout(() => {
       this.#restartTimers.delete(timer);
@@ -305,7 +245,7 @@ export class SessionPool {
     }, delayMs);
     this.#restartTimers.add(timer);
     // A retry that found every worker dead or busy is picked up by the next idle one.
-    const idle = this.#retries.length > 0 ? this.#idleWorker() : undefined;
+    const idle = this.#idleWorker();
     if (idle !== undefined) this.#becomeIdle(idle);
   }
 
@@ -326,25 +266,4 @@ export class SessionPool {
   #rejectRetries(error: ServeError): void {
     for (const run of this.#retries.splice(0)) run.reject(error);
   }
-}
-
-/**
- * A spare of fitting size, else new memory. Fresh buffers of some 100 KB per request make V8 collect its whole heap
- * every few dozen requests, which costs more than all of our code.
- */
-function allocate(spares: ArrayBuffer[], bytes: number): ArrayBuffer {
-  const index = spares.findIndex(
-    ({ byteLength }) => byteLength >= bytes && byteLength <= MAX_SPARE_FACTOR * bytes,
-  );
-  const [spare] = index === -1 ? [] : spares.splice(index, 1);
-  // Never from Buffer's pool, so that it can be handed over.
-  return spare ?? Buffer.allocUnsafeSlow(bytes).buffer;
-}
-
-/** ONNX Runtime's refusal of a run, without the paths of its build machine. */
-function runError(message: string): ServeError {
-  const text = message.replaceAll(/\/\S*onnxruntime\S*\/(?=\S+:\d+)/g, "");
-  return /failed to allocate|bad_alloc/i.test(message)
-    ? new ServeError("OVERLOADED", text)
-    : new ServeError("REQUEST_INVALID", text);
 }

@@ -3,7 +3,7 @@
  * one of its own. This is the file to replace for another engine.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import {
   type ElementType,
   type GraphValue,
@@ -35,6 +35,9 @@ const ELEMENT_TYPES: ReadonlySet<string> = new Set<ElementType>([
 // onnxruntime-node 1.30 takes half floats as a Float16Array where Node has one (from 24 on), and its native part then sees
 // no bytes in it. Without the global it takes the Uint16Array of bit patterns, as under older versions. This thread is ours alone.
 Reflect.deleteProperty(globalThis, "Float16Array");
+// Failures are thrown, and logged once by the server; ONNX Runtime would write each to stderr as well.
+env.logLevel = "fatal";
+const LOG_FATAL = 4;
 
 function isElementType(type: string): type is ElementType {
   return ELEMENT_TYPES.has(type);
@@ -45,17 +48,30 @@ function post(message: WorkerMessage): void {
   parentPort?.postMessage(message, transfer);
 }
 
-async function load({ modelFile, intraOpThreads }: SessionWorkerOptions): Promise<InferenceSession> {
-  return InferenceSession.create(modelFile, {
+async function load({ model, ...options }: SessionWorkerOptions): Promise<InferenceSession> {
+  const { device, intraOpThreads, interOpThreads } = options;
+  const sessionOptions: InferenceSession.SessionOptions = {
+    executionProviders: device.kind === "cuda" ? [{ name: "cuda", deviceId: device.id }, "cpu"] : ["cpu"],
     intraOpNumThreads: intraOpThreads,
-    interOpNumThreads: 1,
-    executionMode: "sequential",
-    graphOptimizationLevel: "all",
-    // Failures of a run are thrown, and logged once by the server; ONNX Runtime would write each to stderr as well.
-    logSeverityLevel: 4,
+    interOpNumThreads: interOpThreads,
+    executionMode: interOpThreads > 1 ? "parallel" : "sequential",
+    graphOptimizationLevel: options.graphOptimizationLevel,
+    enableCpuMemArena: options.cpuMemArena,
+    enableMemPattern: options.memoryPattern,
+    logSeverityLevel: LOG_FATAL,
     // Threads that spin between runs take the core from the event loop and from the other sessions.
-    extra: { session: { intra_op: { allow_spinning: "0" } } },
-  });
+    extra: { session: { intra_op: { allow_spinning: options.allowSpinning ? "1" : "0" } } },
+  };
+  return "file" in model
+    ? InferenceSession.create(model.file, sessionOptions)
+    : InferenceSession.create(new Uint8Array(model.bytes), sessionOptions);
+}
+
+/** ONNX Runtime's words, with what they mean for a device whose libraries are not whole. */
+function loadError(error: unknown): string {
+  const { device } = options;
+  if (device.kind === "cpu") return messageOf(error);
+  return `device cuda:${device.id} could not be used, expected a GPU with CUDA 12 and cuDNN 9 installed: ${messageOf(error)}`;
 }
 
 function describe(session: InferenceSession): SessionMetadata {
@@ -120,5 +136,5 @@ try {
   });
   post({ kind: "loaded", metadata });
 } catch (error) {
-  post({ kind: "load-failed", message: messageOf(error) });
+  post({ kind: "load-failed", message: loadError(error) });
 }

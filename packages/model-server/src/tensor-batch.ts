@@ -2,7 +2,8 @@
 import { ServeError } from "@vitrine/protocol/status";
 import type { Tensor } from "@vitrine/protocol/tensor";
 import { bytesOf, dtypeOf, viewOf } from "./element-types.js";
-import type { Allocate } from "./session-pool.js";
+import { largestRow, layRows, product } from "./row-layout.js";
+import type { Allocate } from "./session-thread.js";
 import type { TensorSpec } from "./signature.js";
 import type { SessionTensor, SessionTensors } from "./worker-messages.js";
 
@@ -14,56 +15,57 @@ const utf8 = { decoder: new TextDecoder("utf-8", { fatal: true }), encoder: new 
 /**
  * Lays the requests' rows one after another: the one copy that a request's elements take here.
  *
- * @param requests of equal dtypes and equal sizes behind the first dimension, which differs freely. One request
- *   may have any shape.
+ * Where they differ behind the first dimension, each is padded at the end of its dimensions to the largest, with its
+ * own first element, as TensorFlow's batching does.
+ *
+ * @param requests of equal dtypes and ranks; the first dimension differs freely. One request may have any shape.
+ * @param rows of the batch. More than the requests have: the first row of the last one is repeated. A request alone
+ *   may give 0 and keeps its own.
  * @returns tensors by their names in the graph, on the buffers that `allocate` gave, one each, to be handed over.
  * @throws {ServeError} TENSOR_INVALID for a string that is not UTF-8.
  */
 export function joinRequests(
   specs: ReadonlyMap<string, TensorSpec>,
   requests: readonly TensorMap[],
+  rows: number,
   allocate: Allocate,
 ): SessionTensors {
   const joined: Record<string, SessionTensor> = {};
-  for (const spec of specs.values()) joined[spec.graphName] = joinTensors(spec, requests, allocate);
+  for (const spec of specs.values()) joined[spec.graphName] = joinTensors(spec, requests, rows, allocate);
   return joined;
 }
 
 function joinTensors(
   { alias, type }: TensorSpec,
   requests: readonly TensorMap[],
+  rows: number,
   allocate: Allocate,
 ): SessionTensor {
-  const parts = requests.map((request) => {
+  const tensors = requests.map((request) => {
     const tensor = request.get(alias);
     if (tensor === undefined) throw new Error(`input ${alias} was not checked for`);
     return tensor;
   });
+  const unit = bytesOf(type);
+  const parts = tensors.map((tensor) => ({
+    shape: tensor.shape,
+    cells: unit === undefined ? texts(alias, tensor) : bytesIn(tensor),
+  }));
   const [first] = parts;
   if (first === undefined) throw new Error("a batch without requests");
-  const [firstRows, ...rest] = first.shape;
-  const rows = parts.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
-  const dims = firstRows === undefined ? [] : [rows, ...rest];
-  const elementBytes = bytesOf(type);
-  if (elementBytes === undefined) return { type, dims, data: parts.flatMap((part) => texts(alias, part)) };
-  const bytes = joinBytes(parts.map(bytesIn), allocate);
-  return { type, dims, data: viewOf(type, bytes.buffer, bytes.byteLength / elementBytes) };
+  const row = largestRow(parts.map(({ shape }) => shape));
+  const given = parts.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
+  const dims = first.shape.length === 0 ? [] : [parts.length === 1 ? Math.max(given, rows) : rows, ...row];
+  const elements = product(dims);
+  if (unit === undefined) return { type, dims, data: layRows(new Array<string>(elements), parts, row, 1) };
+  const bytes = layRows(new Uint8Array(allocate(elements * unit), 0, elements * unit), parts, row, unit);
+  return { type, dims, data: viewOf(type, bytes.buffer, elements) };
 }
 
-function bytesIn({ data }: Tensor): Uint8Array {
+/** The memory of a numeric tensor. */
+export function bytesIn({ data }: Tensor): Uint8Array {
   if (!ArrayBuffer.isView(data)) throw new Error("a numeric tensor without numbers");
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-}
-
-function joinBytes(parts: readonly Uint8Array[], allocate: Allocate): Uint8Array<ArrayBuffer> {
-  const total = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const joined = new Uint8Array(allocate(total), 0, total);
-  let offset = 0;
-  for (const part of parts) {
-    joined.set(part, offset);
-    offset += part.byteLength;
-  }
-  return joined;
 }
 
 function texts(alias: string, { data }: Tensor): string[] {
@@ -86,38 +88,47 @@ function texts(alias: string, { data }: Tensor): string[] {
  *
  * @param specs of the outputs wanted.
  * @param outputs by their names in the graph.
- * @param rows of each request, in the order of {@link joinRequests}. A single request gets all, whatever its size.
+ * @param rows of each request, in the order of {@link joinRequests}. A single request gets all, whatever its size,
+ *   unless its batch was filled up.
+ * @param batchRows of the batch, repeated ones included.
  * @returns views of the outputs' buffers, by alias.
- * @throws {ServeError} INTERNAL when an output does not have one row for each row of the batch.
+ * @throws {ServeError} FAILED_PRECONDITION when an output does not have one row for each row of the batch.
  */
 export function splitOutputs(
   specs: readonly TensorSpec[],
   outputs: SessionTensors,
   rows: readonly number[],
+  batchRows: number,
 ): TensorMap[] {
   const split = rows.map(() => new Map<string, Tensor>());
   for (const { alias, graphName } of specs) {
     const output = outputs[graphName];
     if (output === undefined) throw new Error(`output ${graphName} was asked for and did not come`);
-    for (const [index, tensor] of splitOutput(alias, output, rows).entries())
+    for (const [index, tensor] of splitOutput(alias, output, rows, batchRows).entries())
       split[index]?.set(alias, tensor);
   }
   return split;
 }
 
-function splitOutput(alias: string, { type, dims, data }: SessionTensor, rows: readonly number[]): Tensor[] {
+function splitOutput(
+  alias: string,
+  { type, dims, data }: SessionTensor,
+  rows: readonly number[],
+  batchRows: number,
+): Tensor[] {
   const dtype = dtypeOf(type);
   const elements = ArrayBuffer.isView(data) ? data : data.map((text) => utf8.encoder.encode(text));
-  if (rows.length === 1) return [{ dtype, shape: dims, data: elements }];
-  const total = rows.reduce((sum, count) => sum + count, 0);
+  if (rows.length === 1 && rows[0] === batchRows) return [{ dtype, shape: dims, data: elements }];
   const [outputRows, ...rest] = dims;
-  if (outputRows !== total) {
+  if (outputRows !== batchRows) {
     throw new ServeError(
-      "INTERNAL",
-      `output ${alias} had shape [${dims.join(",")}], expected ${total} rows as the batch had`,
+      "REQUEST_INVALID",
+      `Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the input tensors: ` +
+        `output ${alias} had shape [${dims.join(",")}], the batch ${batchRows} rows`,
+      { code: "FAILED_PRECONDITION" },
     );
   }
-  const perRow = elements.length / total;
+  const perRow = elements.length / batchRows;
   let start = 0;
   return rows.map((count) => {
     const end = start + count * perRow;

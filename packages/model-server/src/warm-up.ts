@@ -1,6 +1,6 @@
 /** Runs on zeros, so that a session's first request finds memory and kernels ready. */
 import { bytesOf, viewOf } from "./element-types.js";
-import type { SessionJob } from "./session-pool.js";
+import type { SessionJob } from "./session-thread.js";
 import type { GraphValue, SessionMetadata, SessionTensor } from "./worker-messages.js";
 
 /** A guess at a dynamic dimension that is not the first. */

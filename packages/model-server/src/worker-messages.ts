@@ -50,11 +50,38 @@ export interface SessionMetadata {
   readonly outputs: readonly GraphValue[];
 }
 
-/** `workerData` of a session worker. */
-export interface SessionWorkerOptions {
-  readonly modelFile: string;
+/** Where a session's graph comes from. Bytes are shared by all sessions of a version and must not be changed. */
+export type SessionModel = { readonly file: string } | { readonly bytes: Uint8Array<SharedArrayBuffer> };
+
+/** How a session runs its graph. */
+export interface SessionOptions {
+  readonly device: { readonly kind: "cpu" } | { readonly kind: "cuda"; readonly id: number };
+  /** Threads within one operator. */
   readonly intraOpThreads: number;
+  /** Operators that run side by side; 1 = one after the other. */
+  readonly interOpThreads: number;
+  readonly graphOptimizationLevel: "disabled" | "basic" | "extended" | "all";
+  readonly cpuMemArena: boolean;
+  readonly memoryPattern: boolean;
+  /** Threads wait for work by spinning. */
+  readonly allowSpinning: boolean;
 }
+
+/** `workerData` of a session worker. */
+export interface SessionWorkerOptions extends SessionOptions {
+  readonly model: SessionModel;
+}
+
+/** One thread on the CPU, and all else as ONNX Runtime has it by itself. */
+export const DEFAULT_SESSION_OPTIONS: SessionOptions = {
+  device: { kind: "cpu" },
+  intraOpThreads: 1,
+  interOpThreads: 1,
+  graphOptimizationLevel: "all",
+  cpuMemArena: true,
+  memoryPattern: true,
+  allowSpinning: false,
+};
 
 /** One run. A worker gets the next one only after it answered the last. */
 export interface RunRequest {

@@ -1,31 +1,41 @@
 /** Loads one servable without a server around it. */
-import { Batcher } from "../batcher.js";
-import { PoolTarget, Servable } from "../servable.js";
-import { SessionPool } from "../session-pool.js";
+
+import { PassThrough } from "node:stream";
+import { createLogger } from "@vitrine/runtime/logger";
+import { Registry } from "prom-client";
+import { Engine } from "../engine.js";
+import { Servable } from "../servable.js";
+import { createServerMetrics } from "../server-metrics.js";
 import { signaturesOf } from "../signature.js";
+import { DEFAULT_SESSION_OPTIONS } from "../worker-messages.js";
 
 export async function loadTestServable(
   modelFile: string,
   version: number,
   workerUrl: URL,
 ): Promise<Servable> {
-  const pool = new SessionPool(
+  const engine = new Engine(
+    { workerUrl, workers: 1, slots: 1, session: DEFAULT_SESSION_OPTIONS },
     {
-      workerUrl,
-      worker: { modelFile, intraOpThreads: 1 },
-      workers: 1,
-      warmUp: () => [],
-      crashLimit: 2,
-      crashWindowMs: 60_000,
-      restartDelayMs: 1,
+      logger: createLogger({ name: "test", level: "silent", stream: new PassThrough() }),
+      metrics: createServerMetrics(new Registry(), undefined),
     },
-    { idle: () => {}, workerDied: () => {}, warmUpFailed: () => {}, broken: () => {} },
   );
-  const graph = await pool.start();
-  const batcher: ConstructorParameters<typeof Servable>[0]["batcher"] = new Batcher(
-    new PoolTarget(pool, graph),
-    { maxBatchSize: undefined, refuseLarger: false, batchTimeoutMicros: 0, maxEnqueuedBatches: 8 },
-    { batchStarted: () => {} },
-  );
-  return new Servable({ version, signatures: signaturesOf(graph), contract: undefined, batcher, pool });
+  const sessions = await engine.load({
+    name: "test",
+    version,
+    model: { file: modelFile },
+    batching: {
+      maxBatchSize: undefined,
+      maxRequestRows: undefined,
+      splitRows: undefined,
+      batchTimeoutMicros: 0,
+      maxEnqueuedBatches: 8,
+      allowedBatchSizes: [],
+      padVariableLengthInputs: false,
+    },
+    warmUp: () => [],
+    broken: () => {},
+  });
+  return new Servable({ version, signatures: signaturesOf(sessions.graph), contract: undefined, sessions });
 }
