@@ -34,6 +34,8 @@ declare module "fastify" {
 /** Longer than any load balancer keeps an idle connection, so that it is never the gateway that closes one in use. */
 const KEEP_ALIVE_MS = 75_000;
 const HEADERS_TIMEOUT_MS = 15_000;
+/** How often Node looks for requests that take too long; its own 30 s would let each of them stay so much longer. */
+const TIMEOUT_CHECK_MS = 1000;
 
 /** Routes that machines ask all day long; their log lines are of level debug. */
 const QUIET_ROUTES: ReadonlySet<string> = new Set(["/health", "/livez", "/readyz", "/ping", "/metrics"]);
@@ -47,7 +49,7 @@ export function createHttpShell(options: HttpShellOptions): FastifyInstance {
     trustProxy: options.trustedProxies.length === 0 ? false : [...options.trustedProxies],
     requestTimeout: options.uploadTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
     // While closing, answer what still arrives on open connections instead of refusing it.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
