@@ -26,6 +26,13 @@ export const drainGraceSetting = setting(z.int().min(0).max(600_000).default(20_
   placeholder: "milliseconds",
 });
 
+/** The setting of a tier behind a load balancer that asks for its readiness. */
+export const drainWaitSetting = setting(z.int().min(0).max(600_000).default(0), {
+  description:
+    "Milliseconds after SIGTERM in which the tier says that it is not ready and still answers all that comes, so that load balancers notice; then it drains. Needed where the platform does not wait by itself (a preStop sleep on Kubernetes does the same).",
+  placeholder: "milliseconds",
+});
+
 /** A tier that listens. */
 export interface Tier {
   /** Where it really listens, such as `http://127.0.0.1:9696`. */
