@@ -49,7 +49,11 @@ export function createHttpShell(options: HttpShellOptions): FastifyInstance {
     trustProxy: options.trustedProxies.length === 0 ? false : [...options.trustedProxies],
     requestTimeout: options.uploadTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    http: {
+      // Node wants it to be no longer than requestTimeout, and else takes it for both.
+      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, options.uploadTimeoutMs),
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    },
     // While closing, answer what still arrives on open connections instead of refusing it.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
