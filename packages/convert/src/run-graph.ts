@@ -21,7 +21,7 @@ export async function runGraph(
   graph: Graph,
   feeds: ReadonlyMap<string, Tensor>,
 ): Promise<Map<string, Tensor>> {
-  return runOnnx(joinParts(encodeOnnx(optimise(toLayout(graph, "NCHW")))), feeds);
+  return runOnnx(joinParts(encodeOnnx(optimise(toLayout(optimise(graph), "NCHW")))), feeds);
 }
 
 /** Runs an ONNX model once. @param model its bytes, or its file when the weights lie beside it. */

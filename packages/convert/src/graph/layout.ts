@@ -1,56 +1,78 @@
-/** Moves a graph's spatial operators to one layout. */
-import { isSpatial, type Layout, layoutOf, numbersAttribute } from "./attributes.js";
-import type { Graph, Node } from "./graph.js";
+/** Moves a graph's spatial operators to one layout, with as few Transposes as its other operators allow. */
+import { isSpatial, type Layout, layoutOf } from "./attributes.js";
+import type { Graph, GraphInput, Node } from "./graph.js";
+import { inferShapes } from "./infer-shapes.js";
+import { rewriteNode } from "./layout-rules.js";
+import { permutationInto, permuted } from "./permutation.js";
+import { ValueForms } from "./value-forms.js";
 
 export interface ToLayoutOptions {
   /** Inputs of pictures change their layout, too: what callers feed is then in the layout of the operators. */
   readonly changeInputLayout?: boolean;
 }
 
-/** Puts every spatial operator into `layout`; graph inputs and outputs keep theirs unless asked. */
-export function toLayout(graph: Graph, layout: Layout, _options: ToLayoutOptions = {}): Graph {
-  const nodes: Node[] = [];
-  for (const node of graph.nodes) {
-    if (!isSpatial(node.op) || layoutOf(node) === layout) {
-      nodes.push(node);
-      continue;
-    }
-    const rank = rankOf(graph, node);
-    const last = rank - 1;
-    const spatial = Array.from({ length: rank - 2 }, (_, index) => index);
-    const toNchw = [0, last, ...spatial.map((axis) => axis + 1)];
-    const toNhwc = [0, ...spatial.map((axis) => axis + 2), 1];
-    const [into, back] = layout === "NCHW" ? [toNchw, toNhwc] : [toNhwc, toNchw];
-    const [data = "", ...others] = node.inputs;
-    const [result = "", ...results] = node.outputs;
-    const transposed = `${result}/${layout}`;
-    const computed = `${result}/${layout}/out`;
-    nodes.push(
-      {
-        op: "Transpose",
-        name: transposed,
-        inputs: [data],
-        outputs: [transposed],
-        attributes: { perm: into },
-      },
-      {
-        ...node,
-        inputs: [transposed, ...others],
-        outputs: [computed, ...results],
-        attributes: { ...node.attributes, layout },
-      },
-      { op: "Transpose", name: computed, inputs: [computed], outputs: [result], attributes: { perm: back } },
-    );
-  }
-  return { ...graph, nodes };
+/**
+ * Puts every spatial operator into `layout`; graph inputs and outputs keep theirs unless asked.
+ *
+ * Operators that do not mind the order of axes take their inputs in the order in which they are at hand, so that
+ * Transposes are left only where an order is really asked for: at the graph's ends, and before operators such as
+ * LayerNormalization.
+ *
+ * @throws {ServeError} MODEL_UNSUPPORTED when an operator cannot be moved, naming it.
+ */
+export function toLayout(graph: Graph, layout: Layout, options: ToLayoutOptions = {}): Graph {
+  const source = options.changeInputLayout === true ? changeInputLayout(graph, layout) : graph;
+  const forms = new ValueForms(source, inferShapes(source));
+  const consumers = consumersOf(source);
+  for (const node of source.nodes) rewriteNode(node, { forms, layout, consumers });
+  return forms.build();
 }
 
-function rankOf(graph: Graph, node: Node): number {
-  const kernel = numbersAttribute(node, "kernel_shape");
-  if (kernel !== undefined) return kernel.length + 2;
-  if (node.op === "Conv" || node.op === "ConvTranspose") {
-    const shape = graph.constants.get(node.inputs[1] ?? "")?.shape;
-    if (shape !== undefined) return shape.length;
-  }
-  return 4;
+/**
+ * Lets callers feed pictures in another layout: inputs of rank 4 that hold pictures in the other one get their axes
+ * in the new order, and a Transpose behind them that `toLayout` cancels where it can.
+ */
+export function changeInputLayout(graph: Graph, layout: Layout): Graph {
+  const nodes: Node[] = [];
+  const taken = new Set(graph.nodes.flatMap((node) => [node.name, ...node.outputs]));
+  const inputs = graph.inputs.map((input): GraphInput => {
+    const { shape, value } = input;
+    if (shape?.length !== 4 || pictureLayout(graph, shape) === layout) return input;
+    const other = layout === "NCHW" ? "NHWC" : "NCHW";
+    let fed = `${value}/${layout}`;
+    while (taken.has(fed)) fed = `${fed}_`;
+    nodes.push({
+      op: "Transpose",
+      name: fed,
+      inputs: [fed],
+      outputs: [value],
+      attributes: { perm: permutationInto(other, 4) },
+    });
+    return { ...input, value: fed, shape: permuted(shape, permutationInto(layout, 4)) };
+  });
+  return nodes.length === 0 ? graph : { ...graph, inputs, nodes: [...nodes, ...graph.nodes] };
+}
+
+/** Where the channels of a picture are: the axis of 1, 3 or 4, else as the graph's first spatial operator has it. */
+export function pictureLayout(graph: Graph, shape: readonly number[]): Layout | undefined {
+  const isChannels = (size: number | undefined) => size === 1 || size === 3 || size === 4;
+  const [first, last] = [isChannels(shape[1]), isChannels(shape[3])];
+  if (first !== last) return first ? "NCHW" : "NHWC";
+  const spatial = graph.nodes.find((node) => isSpatial(node.op));
+  return spatial && layoutOf(spatial);
+}
+
+/** The nodes that take each value; a graph output counts as a taker that is no node. */
+export type Consumers = ReadonlyMap<string, readonly (Node | undefined)[]>;
+
+function consumersOf(graph: Graph): Consumers {
+  const consumers = new Map<string, (Node | undefined)[]>();
+  const add = (value: string, node: Node | undefined) => {
+    const takers = consumers.get(value);
+    if (takers === undefined) consumers.set(value, [node]);
+    else takers.push(node);
+  };
+  for (const node of graph.nodes) for (const input of new Set(node.inputs)) add(input, node);
+  for (const { value } of graph.outputs) add(value, undefined);
+  return consumers;
 }

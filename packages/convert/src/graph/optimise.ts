@@ -1,6 +1,42 @@
 /** Makes a graph smaller and quicker without changing what it computes. */
+import { foldConstants } from "./fold.js";
+import { fuseAffine } from "./fuse-affine.js";
+import { fusePads } from "./fuse-pads.js";
 import type { Graph } from "./graph.js";
+import { mergeDuplicates } from "./merge-duplicates.js";
+import { removeNoOps } from "./no-ops.js";
 
+/** Each pass may give the others something to do; it ends by itself, long before this. */
+const MAX_ROUNDS = 8;
+
+/**
+ * Folds constants, joins batch normalisation and other affine operators with the convolutions and matrix products
+ * before them, and removes what does nothing or is there twice.
+ *
+ * Weights that are joined are computed in float64 and rounded once: results differ from the unjoined graph's by
+ * float32's rounding, about 1e-6 of their range.
+ */
 export function optimise(graph: Graph): Graph {
-  return graph;
+  let current = graph;
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const before = current.nodes.length;
+    current = removeUnused(fusePads(fuseAffine(removeNoOps(foldConstants(current)))));
+    if (current.nodes.length === before) break;
+  }
+  return removeUnused(mergeDuplicates(current));
+}
+
+/** Removes nodes and constants that no output needs. */
+export function removeUnused(graph: Graph): Graph {
+  const needed = new Set(graph.outputs.map(({ value }) => value));
+  const nodes = graph.nodes
+    .toReversed()
+    .filter((node) => {
+      if (!node.outputs.some((output) => needed.has(output))) return false;
+      for (const input of node.inputs) needed.add(input);
+      return true;
+    })
+    .toReversed();
+  const constants = new Map([...graph.constants].filter(([value]) => needed.has(value)));
+  return { ...graph, nodes, constants };
 }

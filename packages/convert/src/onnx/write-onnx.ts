@@ -14,6 +14,7 @@ import {
 import { isConstant, isNumbers, isSpatial, layoutOf } from "../graph/attributes.js";
 import { isElementType, ONNX_TYPES } from "../graph/element-type.js";
 import type { Attribute, Constant, Graph, GraphInput, Node } from "../graph/graph.js";
+import { FLOAT_ATTRIBUTES, TYPE_ATTRIBUTES } from "./onnx-attributes.js";
 import { onnxNames } from "./onnx-names.js";
 
 /** What is written unless another is asked for. Everything the graph's operators mean is in it, and ONNX Runtime has read it since 1.18. */
@@ -31,26 +32,6 @@ const IR_VERSIONS: ReadonlyMap<number, number> = new Map([
   [22, 10],
   [23, 11],
 ]);
-
-/** Attributes that ONNX stores as float, whatever their value; all other numbers are integers. */
-const FLOAT_ATTRIBUTES: ReadonlySet<string> = new Set([
-  "alpha",
-  "beta",
-  "gamma",
-  "epsilon",
-  "momentum",
-  "bias",
-  "lambd",
-  "ratio",
-  "cubic_coeff_a",
-  "extrapolation_value",
-  "spatial_scale",
-  "value_float",
-  "value_floats",
-]);
-
-/** Attributes that hold an element type: its name in the graph, its number in ONNX. */
-const TYPE_ATTRIBUTES: ReadonlySet<string> = new Set(["to", "dtype", "output_dtype"]);
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -177,7 +158,7 @@ function nodeProto(node: Node, nameOf: (value: string) => string, tensor: Tensor
     input: node.inputs.map(nameOf),
     output: node.outputs.map(nameOf),
     attribute: Object.entries(node.attributes)
-      .filter(([name]) => name !== "layout")
+      .filter(([name]) => name !== "layout" || !isSpatial(node.op))
       .map(([name, value]) => attributeProto(name, value, tensor)),
   };
 }
