@@ -1,4 +1,5 @@
 /** The gateway's settings. */
+import { drainWaitSetting } from "@vitrine/runtime/lifecycle";
 import { logLevelSetting } from "@vitrine/runtime/logger";
 import { type Config, setting } from "@vitrine/runtime/settings";
 import ipaddr from "ipaddr.js";
@@ -232,6 +233,7 @@ export const gatewaySettings = {
     description: "Folder of the built website to serve at /.",
     placeholder: "folder",
   }),
+  drainWaitMs: drainWaitSetting,
   logLevel: logLevelSetting,
 };
 

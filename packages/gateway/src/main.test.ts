@@ -471,6 +471,18 @@ describe("the end", () => {
     setup.tier.stop();
   });
 
+  it("with a wait, says that it is not ready and still answers on new connections, then ends", async () => {
+    const setup = await startTestGateway(model(), { drainWaitMs: "1000" });
+    const drained = setup.gateway.drain(5000);
+    expect((await fetch(setup.url("/readyz"))).status).toBe(503);
+    const { response } = await predict(setup);
+    expect(response.status).toBe(200);
+    expect(response.headers.get("connection")).toBe("close");
+    await drained;
+    await expect(fetch(setup.url("/ping"))).rejects.toThrow();
+    setup.tier.stop();
+  });
+
   it("cuts off what is still under way when the grace is over", async () => {
     const arrived = gate();
     const setup = await startTestGateway(

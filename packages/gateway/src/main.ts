@@ -1,5 +1,6 @@
 /** Composition root of the gateway: config to parts to a listening server, and back down. */
 import { availableParallelism } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
 import { readContract } from "@vitrine/protocol/contract";
 import { GrpcChannel } from "@vitrine/protocol/grpc/channel";
 import type { Tier } from "@vitrine/runtime/lifecycle";
@@ -152,6 +153,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     ready: link.ready,
     async drain(graceMs) {
       isDraining = true;
+      if (config.drainWaitMs > 0) await delay(config.drainWaitMs);
       // Fastify waits for open requests, whose connections it then closes; those that stay are cut.
       const grace = setTimeout(() => {
         for (const { server } of servers) server.closeAllConnections();
