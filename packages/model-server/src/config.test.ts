@@ -1,6 +1,7 @@
 import { resolveSettings, UsageError } from "@vitrine/runtime/settings";
 import { describe, expect, test } from "vitest";
-import { locateModel, serveSettings } from "./config.js";
+import { serveSettings } from "./config.js";
+import { locateModel } from "./model-settings.js";
 
 function locate(flags: Record<string, string>, env: Record<string, string> = {}) {
   return locateModel(resolveSettings(serveSettings, { flags, env }).config);

@@ -35,6 +35,14 @@ export class Health {
     return !this.#draining && names.length > 0 && names.every((name) => this.#registry.isAvailable(name));
   }
 
+  /** Why {@link isReady} is false, for an operator; undefined when it is true. */
+  get whyNotReady(): string | undefined {
+    if (this.isReady) return undefined;
+    if (this.#draining) return "draining";
+    const missing = this.#registry.unavailable();
+    return missing.length === 0 ? "no model is configured yet" : missing.join("\n");
+  }
+
   /**
    * Status of the server or of a model by its name; SERVICE_UNKNOWN for anything else.
    *

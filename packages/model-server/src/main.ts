@@ -1,33 +1,36 @@
 /** Composition root of the model tier: config to parts, load, listen, drain. */
-import { readContract } from "@vitrine/protocol/contract";
+import { setTimeout as delay } from "node:timers/promises";
 import { GrpcServer } from "@vitrine/protocol/grpc/server";
-import type { ServeError } from "@vitrine/protocol/status";
+import { ServeError } from "@vitrine/protocol/status";
+import { type AdminServer, startAdminServer } from "@vitrine/runtime/admin-server";
 import type { Tier } from "@vitrine/runtime/lifecycle";
 import type { Logger } from "@vitrine/runtime/logger";
 import type { Metrics } from "@vitrine/runtime/metrics";
 import { watchSilentConnections } from "@vitrine/runtime/silent-connections";
 import type { FastifyInstance } from "fastify";
 import { BatchingRules } from "./batching.js";
-import { locateModel, type ServeConfig } from "./config.js";
+import type { ServeConfig } from "./config.js";
 import { availableCores } from "./cores.js";
 import { Engine } from "./engine.js";
 import { engineSizes } from "./engine-settings.js";
 import { collectGarbageLater } from "./garbage.js";
 import { Health } from "./health.js";
+import { LoadSlots } from "./load-slots.js";
 import { ModelRegistry } from "./model-registry.js";
+import { configuredModels } from "./model-settings.js";
+import { keepLooking } from "./model-updates.js";
 import { addPredictionServices } from "./prediction-service.js";
 import { RequestLog } from "./request-log.js";
 import { createRestApp } from "./rest.js";
-import { Servable } from "./servable.js";
+import { ServedModels } from "./served-models.js";
 import { createServerMetrics } from "./server-metrics.js";
-import { signaturesOf } from "./signature.js";
-import { findLatestVersion, type VersionFolder } from "./version-folders.js";
-import { warmUpJobs } from "./warm-up.js";
+import { createVersionLoader } from "./version-loader.js";
+import { readMonitoring } from "./watching.js";
 
 const WORKER_URL = new URL("./session-worker.js", import.meta.url);
 
-/** Most rows of the second warm-up run, where requests are joined. */
-const WARM_UP_ROWS = 8;
+/** A version's folder that nobody wrote to for so long is complete. */
+const QUIET_MS = 2000;
 
 export interface ModelServerParts {
   readonly logger: Logger;
@@ -42,22 +45,46 @@ export interface ModelServer extends Tier {
   /** Undefined when it is off. */
   readonly grpcPort: number | undefined;
   readonly restPort: number | undefined;
+  readonly adminPort: number | undefined;
 }
 
 /**
- * Loads the model, then opens the ports, as TensorFlow Serving does: who can connect is answered.
+ * Opens the admin port, loads the models, then opens the other ports, as TensorFlow Serving does: who can connect is
+ * answered.
  *
  * @throws {ServeError} MODEL_INVALID, WORKER_LOST when the model does not load; {@link UsageError} for settings
  *   that do not fit together; the system's error when a port is taken.
  */
-export async function startModelServer(
+export async function startModelServer(config: ServeConfig, parts: ModelServerParts): Promise<ModelServer> {
+  collectGarbageLater();
+  const registry = new ModelRegistry();
+  const health = new Health(registry);
+  const { host, adminPort } = config;
+  const admin =
+    adminPort === 0
+      ? undefined
+      : await startAdminServer({
+          host,
+          port: portOf(adminPort),
+          registry: parts.metrics.registry,
+          whyNotReady: () => health.whyNotReady,
+        });
+  if (admin !== undefined) parts.logger.info({ adminPort: admin.port }, "admin port is open");
+  try {
+    return await startBehind(admin, { registry, health }, config, parts);
+  } catch (error) {
+    await admin?.close();
+    throw error;
+  }
+}
+
+async function startBehind(
+  admin: AdminServer | undefined,
+  { registry, health }: { readonly registry: ModelRegistry; readonly health: Health },
   config: ServeConfig,
   { logger, metrics, signal, workerUrl = WORKER_URL }: ModelServerParts,
 ): Promise<ModelServer> {
-  collectGarbageLater();
-  const { name, basePath } = locateModel(config);
-  const registry = new ModelRegistry();
-  const health = new Health(registry);
+  const configured = await configuredModels(config, (message) => logger.warn(message));
   const batching = await BatchingRules.read(config);
   const cores = await availableCores();
   const sizes = engineSizes(config, cores, batching.threads);
@@ -68,25 +95,52 @@ export async function startModelServer(
       "more threads than cores: they will wait for each other",
     );
   }
-  const serverMetrics = createServerMetrics(metrics.registry, undefined);
+  const { threadPoolName } = batching.threads;
+  const monitoring = await readMonitoring(config, config.enableBatching ? threadPoolName : undefined);
+  const serverMetrics = createServerMetrics(metrics.registry, monitoring?.metrics);
   const engine = new Engine({ workerUrl, ...sizes }, { logger, metrics: serverMetrics });
   const log = new RequestLog(logger, serverMetrics);
 
   const failed = deferredFailure();
-  const source = await findLatestVersion(basePath);
-  await registry.replace(name, source.version, async () => {
-    return loadServable(name, source, {
-      engine,
-      batching,
-      logger,
-      warmsUp: config.enableModelWarmup,
-      signal,
-      broken: (error) => {
-        registry.fail(name, source.version, error);
-        failed.reject(error);
+  const looksAgain = config.fileSystemPollWaitSeconds > 0;
+  const models = new ServedModels(
+    registry,
+    {
+      load: createVersionLoader({
+        engine,
+        batching,
+        logger,
+        warmsUp: config.enableModelWarmup,
+        warmUpIterations: Math.max(1, config.numRequestIterationsForWarmup),
+        savedModelTags: config.savedModelTags,
+        modelCacheFolder: config.modelCacheFolder,
+      }),
+      // While another model answers, the one that broke is tried again; alone, a new process is the better try.
+      broke: (error) => {
+        if (!registry.names.some((name) => registry.isAvailable(name))) failed.reject(error);
       },
-    });
-  });
+      slots: new LoadSlots(Math.max(1, config.numLoadThreads)),
+      maxLoadRetries: config.maxNumLoadRetries,
+      loadRetryIntervalMs: config.loadRetryIntervalMicros / 1000,
+      // Who looks once has to take what is there.
+      quietMs: looksAgain ? QUIET_MS : Number.NEGATIVE_INFINITY,
+      now: Date.now,
+      modelFile: config.modelFile,
+      allowLabelsForUnavailable: config.allowVersionLabelsForUnavailableModels,
+      looksAgain,
+    },
+    logger,
+  );
+  const ending = new AbortController();
+  const ended = signal === undefined ? ending.signal : AbortSignal.any([ending.signal, signal]);
+  keepLooking(config, configured.text, models, logger, ended);
+  try {
+    await models.apply(configured.models, ended);
+  } catch (error) {
+    ending.abort(error);
+    await models.close();
+    throw error;
+  }
 
   const grpc = new GrpcServer({
     maxReceiveBytes: config.maxMessageBytes,
@@ -110,6 +164,7 @@ export async function startModelServer(
     health,
     log,
     metrics: metrics.registry,
+    monitoring,
     maxBodyBytes: config.maxMessageBytes,
     timeoutMs: config.restApiTimeoutInMs,
   });
@@ -121,69 +176,45 @@ export async function startModelServer(
   } catch (error) {
     grpc.close();
     await rest.close();
-    await registry.unloadAll();
+    ending.abort(error);
+    await models.close();
     throw error;
   }
-  logger.info({ model: name, version: source.version, ...ports }, "model is available");
+  logger.info({ models: registry.names, ...ports }, "models are available");
 
   return {
     ...ports,
+    adminPort: admin?.port,
     addresses: addressesOf(config.host, ports),
     ready: Promise.resolve(),
     failed: failed.promise,
     async drain(graceMs) {
+      ending.abort(new ServeError("DRAINING", "the server is draining"));
       health.drain();
+      // Whoever asks hears that the server is not ready, and may still send for a while.
+      if (config.drainWaitMs > 0) await delay(config.drainWaitMs);
       const grace = setTimeout(() => rest.server.closeAllConnections(), graceMs);
       const closed = Promise.all([grpc.drain(graceMs), rest.close()]);
       endSilentConnections();
       await closed;
       clearTimeout(grace);
-      await registry.unloadAll();
+      await models.close();
+      await admin?.close();
       metrics.close();
     },
   };
 }
 
-interface LoadParts {
-  readonly engine: Engine;
-  readonly batching: BatchingRules;
-  readonly logger: Logger;
-  readonly warmsUp: boolean;
-  readonly signal: AbortSignal | undefined;
-  broken(error: ServeError): void;
-}
-
-async function loadServable(
-  name: string,
-  { version, folder, modelFile }: VersionFolder,
-  { engine, batching, logger, warmsUp, signal, broken }: LoadParts,
-): Promise<Servable> {
-  const contract = await readContract(folder);
-  const joining = await batching.of(folder, contract !== undefined);
-  const warmUpRows = [1, Math.min(joining.maxBatchSize ?? 1, WARM_UP_ROWS)];
-  const startedAt = performance.now();
-  const sessions = await engine.load({
-    name,
-    version,
-    model: { file: modelFile },
-    batching: joining,
-    warmUp: (graph) =>
-      warmsUp ? warmUpJobs(graph, warmUpRows).map((job) => ({ job, required: false })) : [],
-    signal,
-    broken,
-  });
-  const loadMs = Math.round(performance.now() - startedAt);
-  logger.info({ version, loadMs, contract: contract?.digest }, "model is loaded and warm");
-  return new Servable({ version, signatures: signaturesOf(sessions.graph), contract, sessions });
-}
-
 async function listen({ host, port, restApiPort }: ServeConfig, grpc: GrpcServer, rest: FastifyInstance) {
-  const portOf = (setting: number | "auto") => (setting === "auto" ? 0 : setting);
   const grpcPort = port === 0 ? undefined : await grpc.listen({ host, port: portOf(port) });
   if (restApiPort === 0) return { grpcPort, restPort: undefined };
   await rest.listen({ host, port: portOf(restApiPort) });
   const bound = rest.server.address();
   return { grpcPort, restPort: typeof bound === "object" && bound !== null ? bound.port : undefined };
+}
+
+function portOf(setting: number | "auto"): number {
+  return setting === "auto" ? 0 : setting;
 }
 
 function addressesOf(

@@ -29,19 +29,21 @@ const reasonOf = (call: () => unknown) => {
 const statesOf = (registry: ModelRegistry) =>
   registry.statuses("m").map(({ version, state }) => `${version} ${state}`);
 
-describe("replacing a version", () => {
-  test("serves the old one until the new one is available, then ends the old one", async () => {
+describe("a version's states", () => {
+  test("are told one after the other, and only AVAILABLE answers", async () => {
     const registry = new ModelRegistry();
-    await registry.replace("m", 1, () => load(1));
     const seen: string[] = [];
+    registry.add("m");
     registry.onChange(() => seen.push(statesOf(registry).join(", ")));
-    const { unloaded } = await registry.replace("m", 2, async () => {
+    await registry.load("m", 1, () => load(1));
+    await registry.load("m", 2, async () => {
       expect(registry.find({ name: "m" }).version).toBe(1);
       return load(2);
     });
-    expect(registry.find({ name: "m" }).version).toBe(2);
-    await unloaded;
+    await registry.unload("m", 1);
     expect(seen).toEqual([
+      "1 LOADING",
+      "1 AVAILABLE",
       "2 LOADING, 1 AVAILABLE",
       "2 AVAILABLE, 1 AVAILABLE",
       "2 AVAILABLE, 1 UNLOADING",
@@ -50,11 +52,11 @@ describe("replacing a version", () => {
     expect(reasonOf(() => registry.find({ name: "m", version: 1 }))).toBe("MODEL_NOT_FOUND");
   });
 
-  test("by one that does not load changes nothing but its own status", async () => {
+  test("of one that does not load is END with the reason, beside the one that serves", async () => {
     const registry = new ModelRegistry();
-    await registry.replace("m", 1, () => load(1));
+    await registry.load("m", 1, () => load(1));
     const refused = new ServeError("MODEL_INVALID", "Protobuf parsing failed.");
-    await expect(registry.replace("m", 2, () => Promise.reject(refused))).rejects.toBe(refused);
+    await expect(registry.load("m", 2, () => Promise.reject(refused))).rejects.toBe(refused);
     expect(registry.find({ name: "m" }).version).toBe(1);
     expect(registry.statuses("m")).toEqual([
       { version: 2, state: "END", error: refused },
@@ -70,6 +72,26 @@ describe("finding a servable", () => {
     await registry.load("m", 10, () => load(10));
     expect(registry.find({ name: "m" }).version).toBe(10);
     expect(registry.find({ name: "m", version: 9 }).version).toBe(9);
+  });
+
+  test("follows a label to its version, whatever else is available", async () => {
+    const registry = new ModelRegistry();
+    await registry.load("m", 1, () => load(1));
+    await registry.load("m", 2, () => load(2));
+    registry.setLabels(
+      "m",
+      new Map([
+        ["stable", 1],
+        ["gone", 7],
+      ]),
+    );
+    expect(registry.find({ name: "m", label: "stable" }).version).toBe(1);
+    expect(() => registry.find({ name: "m", label: "gone" })).toThrow(
+      "Servable not found for request: Specific(m, 7)",
+    );
+    expect(() => registry.find({ name: "m", label: "canary" })).toThrow(
+      "Unrecognized servable version label: canary",
+    );
   });
 
   test.each([

@@ -25,35 +25,62 @@ interface VersionEntry {
   servable: Servable | undefined;
 }
 
+interface ModelEntry {
+  readonly versions: Map<number, VersionEntry>;
+  labels: ReadonlyMap<string, number>;
+  /** False once the configuration has it no more; its versions' states are still told. */
+  configured: boolean;
+  /** What it waits for, in words for an operator. */
+  waitsFor: string | undefined;
+}
+
 export class ModelRegistry {
-  readonly #models = new Map<string, Map<number, VersionEntry>>();
+  readonly #models = new Map<string, ModelEntry>();
   readonly #listeners = new Set<() => void>();
 
-  /**
-   * Loads a version and makes it AVAILABLE; only then are the model's other versions unloaded, each after its
-   * accepted requests are answered.
-   *
-   * @param load makes the servable, warm. Its failure leaves the other versions as they are.
-   * @returns when the new version is AVAILABLE; `unloaded` resolves when the others have ended.
-   * @throws what `load` throws; the status keeps it.
-   */
-  async replace(
-    name: string,
-    version: number,
-    load: () => Promise<Servable>,
-  ): Promise<{ readonly unloaded: Promise<void> }> {
-    await this.load(name, version, load);
-    const others = [...this.#versions(name)].filter(
-      ([other, { state }]) => other !== version && state === "AVAILABLE",
-    );
-    const unloads = others.map(([other]) => this.unload(name, other));
-    return { unloaded: Promise.all(unloads).then(() => undefined) };
+  /** From here on the server is ready only while this model has a version that answers. */
+  add(name: string): void {
+    this.#model(name).configured = true;
+    this.#changed();
   }
 
-  /** Loads a version beside those that serve. @throws what `load` throws. */
+  /** Ends {@link add}; its versions are unloaded one by one. */
+  remove(name: string): void {
+    const model = this.#model(name);
+    model.configured = false;
+    model.labels = new Map();
+    model.waitsFor = undefined;
+    this.#changed();
+  }
+
+  /** Replaces the model's labels as a whole. */
+  setLabels(name: string, labels: ReadonlyMap<string, number>): void {
+    this.#model(name).labels = labels;
+  }
+
+  labelsOf(name: string): ReadonlyMap<string, number> {
+    return this.#models.get(name)?.labels ?? new Map();
+  }
+
+  waitsFor(name: string): string | undefined {
+    return this.#models.get(name)?.waitsFor;
+  }
+
+  /** Notes what a model waits for that has no version yet, for {@link unavailable}. */
+  setWaiting(name: string, waitsFor: string | undefined): void {
+    this.#model(name).waitsFor = waitsFor;
+  }
+
+  /**
+   * Loads a version beside those that serve and makes it AVAILABLE.
+   *
+   * @param load makes the servable, warm.
+   * @throws what `load` throws; the status keeps it.
+   */
   async load(name: string, version: number, load: () => Promise<Servable>): Promise<void> {
     const entry: VersionEntry = { state: "START", error: undefined, servable: undefined };
-    this.#versions(name).set(version, entry);
+    this.#model(name).configured = true;
+    this.#model(name).versions.set(version, entry);
     this.#move(entry, "LOADING");
     try {
       entry.servable = await load();
@@ -67,7 +94,7 @@ export class ModelRegistry {
 
   /** Takes a version out of service and resolves when its accepted requests are answered and its sessions ended. */
   async unload(name: string, version: number): Promise<void> {
-    const entry = this.#models.get(name)?.get(version);
+    const entry = this.#models.get(name)?.versions.get(version);
     if (entry?.state !== "AVAILABLE") return;
     this.#move(entry, "UNLOADING");
     await entry.servable?.unload();
@@ -77,7 +104,7 @@ export class ModelRegistry {
 
   /** Marks a version that cannot answer any more, such as after a crash loop. */
   fail(name: string, version: number, error: ServeError): void {
-    const entry = this.#models.get(name)?.get(version);
+    const entry = this.#models.get(name)?.versions.get(version);
     if (entry === undefined) return;
     entry.error = error;
     entry.servable = undefined;
@@ -86,7 +113,7 @@ export class ModelRegistry {
 
   /** Unloads everything. */
   async unloadAll(): Promise<void> {
-    const unloads = [...this.#models].flatMap(([name, versions]) =>
+    const unloads = [...this.#models].flatMap(([name, { versions }]) =>
       [...versions.keys()].map((version) => this.unload(name, version)),
     );
     await Promise.all(unloads);
@@ -100,13 +127,15 @@ export class ModelRegistry {
    */
   find({ name, version, label }: ModelChoice): Servable {
     if (name === "") throw new ServeError("REQUEST_INVALID", "ModelSpec has no name specified.");
-    if (label !== undefined) {
+    const labelled = label === undefined ? undefined : this.#models.get(name)?.labels.get(label);
+    if (label !== undefined && labelled === undefined) {
       throw new ServeError("LABEL_NOT_FOUND", `Unrecognized servable version label: ${label}`);
     }
-    const wanted = version ?? this.#latestAvailable(name);
+    const named = labelled ?? version;
+    const wanted = named ?? this.#latestAvailable(name);
     const servable = wanted === undefined ? undefined : this.#available(name, wanted);
     if (servable !== undefined) return servable;
-    const what = version === undefined ? `Latest(${name})` : `Specific(${name}, ${version})`;
+    const what = named === undefined ? `Latest(${name})` : `Specific(${name}, ${named})`;
     throw new ServeError("MODEL_NOT_FOUND", `Servable not found for request: ${what}`);
   }
 
@@ -116,9 +145,7 @@ export class ModelRegistry {
    * @throws {ServeError} MODEL_NOT_FOUND.
    */
   statuses(name: string, version?: number): VersionStatus[] {
-    const statuses = [...(this.#models.get(name) ?? [])]
-      .map(([number, { state, error }]) => ({ version: number, state, error }))
-      .sort((a, b) => b.version - a.version);
+    const statuses = this.#statuses(name);
     if (statuses.length === 0) {
       throw new ServeError("MODEL_NOT_FOUND", `Could not find any versions of model ${name}`);
     }
@@ -130,14 +157,41 @@ export class ModelRegistry {
     return found;
   }
 
+  /** State of one version; undefined before it was ever asked for. */
+  stateOf(name: string, version: number): VersionState | undefined {
+    return this.#models.get(name)?.versions.get(version)?.state;
+  }
+
+  /** Versions that answer, highest first. */
+  availableVersions(name: string): readonly number[] {
+    return this.#statuses(name)
+      .filter(({ state }) => state === "AVAILABLE")
+      .map(({ version }) => version);
+  }
+
   /** True when the model has a version that answers. */
   isAvailable(name: string): boolean {
     return this.#latestAvailable(name) !== undefined;
   }
 
-  /** Names of all models ever asked for. */
+  /** Names of the models that the configuration has. */
   get names(): readonly string[] {
-    return [...this.#models.keys()];
+    return [...this.#models].filter(([, { configured }]) => configured).map(([name]) => name);
+  }
+
+  /** Why the server is not ready: one sentence for each model without a version that answers. */
+  unavailable(): readonly string[] {
+    return this.names
+      .filter((name) => !this.isAvailable(name))
+      .map((name) => {
+        const waitsFor = this.#models.get(name)?.waitsFor;
+        const versions = this.#statuses(name).map(
+          ({ version, state, error }) =>
+            `version ${version} is ${state}${error === undefined ? "" : `: ${error.message}`}`,
+        );
+        const why = [...(waitsFor === undefined ? [] : [waitsFor]), ...versions];
+        return `model ${name} is not available: ${why.join("; ") || "it was not looked for yet"}`;
+      });
   }
 
   /** Calls the listener after each change of a version's state. @returns the function that ends it. */
@@ -146,26 +200,42 @@ export class ModelRegistry {
     return () => this.#listeners.delete(listener);
   }
 
-  #versions(name: string): Map<number, VersionEntry> {
-    const versions = this.#models.get(name) ?? new Map<number, VersionEntry>();
-    this.#models.set(name, versions);
-    return versions;
+  #model(name: string): ModelEntry {
+    const model = this.#models.get(name) ?? {
+      versions: new Map<number, VersionEntry>(),
+      labels: new Map<string, number>(),
+      configured: false,
+      waitsFor: undefined,
+    };
+    this.#models.set(name, model);
+    return model;
+  }
+
+  #statuses(name: string): VersionStatus[] {
+    return [...(this.#models.get(name)?.versions ?? [])]
+      .map(([version, { state, error }]) => ({ version, state, error }))
+      .sort((a, b) => b.version - a.version);
   }
 
   #latestAvailable(name: string): number | undefined {
-    const numbers = [...(this.#models.get(name) ?? [])]
-      .filter(([, { state }]) => state === "AVAILABLE")
-      .map(([number]) => number);
-    return numbers.length === 0 ? undefined : Math.max(...numbers);
+    let latest: number | undefined;
+    for (const [version, { state }] of this.#models.get(name)?.versions ?? []) {
+      if (state === "AVAILABLE" && (latest === undefined || version > latest)) latest = version;
+    }
+    return latest;
   }
 
   #available(name: string, version: number): Servable | undefined {
-    const entry = this.#models.get(name)?.get(version);
+    const entry = this.#models.get(name)?.versions.get(version);
     return entry?.state === "AVAILABLE" ? entry.servable : undefined;
   }
 
   #move(entry: VersionEntry, state: VersionState): void {
     entry.state = state;
+    this.#changed();
+  }
+
+  #changed(): void {
     for (const listener of this.#listeners) listener();
   }
 }

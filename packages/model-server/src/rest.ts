@@ -10,12 +10,15 @@ import type { RequestDetails, RequestLog } from "./request-log.js";
 import { metadataBody, statusBody } from "./rest-metadata.js";
 import { parseRestBody, readRestInputs } from "./rest-request.js";
 import { writeRestOutputs } from "./rest-response.js";
+import type { MonitoringPage } from "./watching.js";
 
 export interface RestParts {
   readonly registry: ModelRegistry;
   readonly health: Health;
   readonly log: RequestLog;
   readonly metrics: Registry;
+  /** TensorFlow Serving's metrics, where they were asked for. */
+  readonly monitoring: MonitoringPage | undefined;
   /** Longest body, also after inflation. */
   readonly maxBodyBytes: number;
   /** A prediction that takes longer is answered with 504. */
@@ -36,7 +39,7 @@ const ROUTE =
 const inflate = promisify(gunzip);
 
 export function createRestApp(parts: RestParts): FastifyInstance {
-  const { health, metrics } = parts;
+  const { health, metrics, monitoring } = parts;
   const app = Fastify({
     bodyLimit: parts.maxBodyBytes,
     forceCloseConnections: "idle",
@@ -48,15 +51,22 @@ export function createRestApp(parts: RestParts): FastifyInstance {
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
 
   app.get("/livez", (_request, reply) => reply.send("ok"));
-  app.get("/readyz", (_request, reply) =>
-    health.isReady
-      ? reply.send("ok")
-      : reply.code(503).send(health.draining ? "draining" : "no model is available"),
-  );
+  app.get("/readyz", (_request, reply) => {
+    const { whyNotReady } = health;
+    return whyNotReady === undefined ? reply.send("ok") : reply.code(503).send(whyNotReady);
+  });
   app.get("/metrics", async (_request, reply) => {
     reply.type(metrics.contentType);
     return metrics.metrics();
   });
+  if (monitoring !== undefined) {
+    // A query string is refused, as TensorFlow Serving does.
+    app.get(monitoring.path, (request, reply) =>
+      request.url.includes("?")
+        ? reply.code(400).type("text/plain").send("Request path must not have a query")
+        : reply.type("text/plain").send(monitoring.metrics.page()),
+    );
+  }
   app.all("/v1/*", async (request, reply) => {
     reply.type("application/json");
     return answer(request, reply, parts);

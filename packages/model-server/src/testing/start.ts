@@ -34,7 +34,13 @@ export async function startServer(
   flags: Record<string, string> = {},
   parts: { workerUrl?: URL; signal?: AbortSignal } = {},
 ): Promise<StartedServer> {
-  const defaults = { host: "127.0.0.1", port: "auto", restApiPort: "auto", workers: "1" };
+  const defaults = {
+    host: "127.0.0.1",
+    port: "auto",
+    restApiPort: "auto",
+    workers: "1",
+    fileSystemPollWaitSeconds: "0",
+  };
   const { config } = resolveSettings(serveSettings, {
     flags: { ...defaults, modelBasePath: modelFolder, ...flags },
     env: {},
