@@ -24,8 +24,16 @@ export interface ServerCall {
 /** Sends one response message; resolves when the next may be sent without piling up. */
 export type SendMessage = (message: readonly Uint8Array[]) => Promise<void> | undefined;
 
+/** The messages of a request, decompressed. One of both is called, once. */
+export interface RequestMessages {
+  /** @throws {ServeError} REQUEST_INVALID unless it is one message. */
+  only(): Promise<Uint8Array>;
+  /** As they are asked for: those not asked for hold the caller up. */
+  all(): AsyncIterable<Uint8Array>;
+}
+
 /** Decodes the request, runs the handler, and sends what it answers. */
-export type Route = (request: Uint8Array, call: ServerCall, send: SendMessage) => Promise<void>;
+export type Route = (requests: RequestMessages, call: ServerCall, send: SendMessage) => Promise<void>;
 
 const RESPONSE_HEADERS: OutgoingHttpHeaders = {
   ":status": 200,
@@ -76,9 +84,13 @@ export async function answerCall(
     }
     const encoding = singleHeader(headers["grpc-encoding"]);
     checkEncoding(encoding);
-    const request = await readRequest(stream, encoding, limits.maxReceiveBytes, abort.signal);
+    const { maxReceiveBytes } = limits;
+    const requests: RequestMessages = {
+      only: () => readRequest(stream, encoding, maxReceiveBytes, abort.signal),
+      all: () => readRequests(stream, encoding, maxReceiveBytes, abort.signal),
+    };
     const call = { metadata: metadataOf(headers), signal: abort.signal, peer: peerOf(stream) };
-    await route(request, call, (message) => {
+    await route(requests, call, (message) => {
       if (answered || stream.destroyed) throw new ServeError("CANCELLED", "the caller is gone");
       return sendMessage(stream, message);
     });
@@ -138,6 +150,31 @@ function readRequest(
   }).then((frame) => (frame.compressed ? decompress(frame.bytes, encoding, maxBytes) : frame.bytes));
 }
 
+async function* readRequests(
+  stream: ServerHttp2Stream,
+  encoding: string | undefined,
+  maxBytes: number,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const reader = new FrameReader(maxBytes);
+  const frames: Frame[] = [];
+  try {
+    for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+      reader.push(chunk, (frame) => frames.push(frame));
+      for (const frame of frames.splice(0)) {
+        yield frame.compressed ? await decompress(frame.bytes, encoding, maxBytes) : frame.bytes;
+      }
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof ServeError) throw error;
+    throw new ServeError("CANCELLED", "the caller cancelled the call", { cause: error });
+  }
+  if (reader.unfinished) {
+    throw new ServeError("REQUEST_INVALID", "the request ended within a message");
+  }
+}
+
 function sendMessage(stream: ServerHttp2Stream, message: readonly Uint8Array[]): Promise<void> | undefined {
   if (!stream.headersSent) {
     stream.respond(RESPONSE_HEADERS, { waitForTrailers: true });
@@ -163,9 +200,11 @@ function endResponse(stream: ServerHttp2Stream, trailers: OutgoingHttpHeaders): 
   if (stream.headersSent) {
     stream.once("wantTrailers", () => stream.sendTrailers(trailers));
     stream.end();
-  } else {
-    stream.respond({ ...RESPONSE_HEADERS, ...trailers }, { endStream: true });
+    // A reset would overtake the trailers; clients stop by themselves once they have read them.
+    if (!requestEnded) stream.resume();
+    return;
   }
+  stream.respond({ ...RESPONSE_HEADERS, ...trailers }, { endStream: true });
   // The rest of the request is not wanted: RST_STREAM NO_ERROR after a whole answer (RFC 9113, 8.1).
   if (!requestEnded) stream.close(constants.NGHTTP2_NO_ERROR);
 }

@@ -535,7 +535,7 @@ describe("life and death", () => {
 
   test("an idle connection is closed in order", async () => {
     const { port } = await start((server) => server.unary(HEALTH_CHECK, () => SERVING), {
-      idleTimeoutMs: 30,
+      maxConnectionIdleMs: 30,
     });
     const client = new RawClient(port);
     await client.exchange(CHECK, framed(Buffer.alloc(0)));
