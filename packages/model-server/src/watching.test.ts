@@ -75,11 +75,9 @@ describe("TensorFlow Serving's metrics", () => {
 
 describe("the admin port", () => {
   /** Starts a server whose model loads until the worker is let go, with a known admin port. */
-  async function startLoading(modelBasePath: string) {
-    const { config } = resolveSettings(serveSettings, {
-      flags: { modelBasePath, host: "127.0.0.1", port: "auto", restApiPort: "auto", adminPort: "auto" },
-      env: {},
-    });
+  async function startLoading(flags: Record<string, string>) {
+    const ports = { host: "127.0.0.1", port: "auto", restApiPort: "auto", adminPort: "auto", workers: "1" };
+    const { config } = resolveSettings(serveSettings, { flags: { ...ports, ...flags }, env: {} });
     const stream = new PassThrough();
     const opened = new Promise<number>((resolve) => {
       stream.on("data", (chunk: Buffer) => {
@@ -101,7 +99,7 @@ describe("the admin port", () => {
     const loading = new Promise<void>((resolve) => {
       gate.onmessage = () => resolve();
     });
-    const { starting, admin } = await startLoading(fixture("scalar"));
+    const { starting, admin } = await startLoading({ modelBasePath: fixture("scalar") });
     await loading;
     expect(await get(`${admin}/livez`)).toEqual([200, "ok\n"]);
     const [status, why] = await get(`${admin}/readyz`);
@@ -117,8 +115,11 @@ describe("the admin port", () => {
   });
 
   test("is closed again when the start fails", async () => {
-    const { starting, admin } = await startLoading("/nowhere/model");
-    await expect(starting).rejects.toThrow();
+    const { starting, admin } = await startLoading({
+      modelBasePath: "/nowhere/model",
+      fileSystemPollWaitSeconds: "0",
+    });
+    await expect(starting).rejects.toThrow("/nowhere/model");
     await expect(fetch(`${admin}/livez`)).rejects.toThrow();
   });
 });
