@@ -79,9 +79,37 @@ test("serve takes TensorFlow Serving's spelling and warns of flags that it does 
   expect(stdout).toMatch(/^model-base-path +"\/models\/a_b" +--model-base-path$/m);
   expect(stdout).toMatch(/^rest-api-port +0 /m);
 
-  const warned = await vitrine(["serve", "--tensorflow_session_parallelism=2", "--flush_filesystem_caches"]);
-  expect(warned.stderr).toContain("unknown flag --tensorflow_session_parallelism=2 is ignored");
-  expect(warned.stderr).toContain("unknown flag --flush_filesystem_caches is ignored");
+  const flags = ["--no_such_flag=2", "--flush_filesystem_caches", "--enable_profiler=false"];
+  const warned = await vitrine(["serve", ...flags]);
+  expect(warned.stderr).toContain("unknown flag --no_such_flag=2 is ignored");
+  expect(warned.stderr).toContain("--flush_filesystem_caches has no effect here: model files are read once");
+  expect(warned.stderr).toContain("--enable_profiler has no effect here: sessions run in ONNX Runtime");
+});
+
+test("serve refuses a flag that it must not ignore", async () => {
+  const { code, stderr } = await vitrine(["serve", "--use_alts_credentials=true", "--model_base_path=/m"]);
+  expect(code).toBe(2);
+  expect(stderr).toContain(
+    "--use_alts_credentials: ALTS is not supported, expected TLS by --ssl-config-file",
+  );
+});
+
+test("serve names file, line and column of what is wrong in the list of models", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "main-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = path.join(folder, "models.config");
+  await writeFile(file, "model_config_list {\n  config { nam: 'm' }\n}");
+  const { code, stderr } = await vitrine(["serve", `--model_config_file=${file}`]);
+  expect(code).toBe(2);
+  expect(stderr).toContain(`--model-config-file: ${file}:2:12: ModelConfig has no field "nam"`);
+});
+
+test("up with a folder that holds no version is wrong usage", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "main-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const { code, stderr } = await vitrine(["up", folder]);
+  expect(code).toBe(2);
+  expect(stderr).toContain(`${folder} holds no version, expected a folder of model versions`);
 });
 
 test("up with a folder that is not there is wrong usage", async () => {

@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { listVersions } from "@vitrine/model-server/version-folders";
 import { UsageError } from "@vitrine/runtime/settings";
 
 /** Base path of the clothing model. */
@@ -18,10 +19,17 @@ export async function findWebsite(): Promise<string | undefined> {
 /** The program behind `vitrine`, to be run by Node. */
 export const VITRINE_PROGRAM = fileURLToPath(new URL("../bin/vitrine.js", import.meta.url));
 
-/** @throws {UsageError} when there is no such folder: the model server itself would wait for it for ever. */
+/** @throws {UsageError} when it holds no model: the model server itself would wait for one for ever. */
 export async function checkBasePath(basePath: string): Promise<void> {
   const found = await stat(basePath).catch(() => undefined);
-  if (found?.isDirectory() === true) return;
-  const what = found === undefined ? "is not there" : "is a file";
+  const what =
+    found === undefined
+      ? "is not there"
+      : !found.isDirectory()
+        ? "is a file"
+        : (await listVersions(basePath, undefined)).size === 0
+          ? "holds no version"
+          : undefined;
+  if (what === undefined) return;
   throw new UsageError([`${basePath} ${what}, expected a folder of model versions, such as ${basePath}/1`]);
 }

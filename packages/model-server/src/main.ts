@@ -16,10 +16,12 @@ import { engineSizes } from "./engine-settings.js";
 import { collectGarbageLater } from "./garbage.js";
 import { Health } from "./health.js";
 import { LoadSlots } from "./load-slots.js";
+import { modelsFromMessage } from "./model-config.js";
 import { ModelRegistry } from "./model-registry.js";
 import { configuredModels } from "./model-settings.js";
 import { keepLooking } from "./model-updates.js";
 import { addPredictionServices } from "./prediction-service.js";
+import { addReloadService } from "./reload-service.js";
 import { RequestLog } from "./request-log.js";
 import { createRestApp } from "./rest.js";
 import { ServedModels } from "./served-models.js";
@@ -158,6 +160,10 @@ async function startBehind(
     log,
     maxTensorBytes: config.maxMessageBytes,
     outputForm: config.enableSerializationAsTensorContent ? "content" : "values",
+  });
+  addReloadService(grpc, {
+    log,
+    reloadConfig: (list, caller) => models.apply(modelsFromMessage(list), caller),
   });
   const rest = createRestApp({
     registry,

@@ -3,8 +3,9 @@ import { serveSettings } from "@vitrine/model-server/config";
 import { runTier } from "@vitrine/runtime/lifecycle";
 import { createLogger } from "@vitrine/runtime/logger";
 import { createMetrics } from "@vitrine/runtime/metrics";
-import { flagOf } from "@vitrine/runtime/settings";
+import { flagOf, UsageError } from "@vitrine/runtime/settings";
 import { defineCommand } from "../command.js";
+import { IGNORED_FLAGS, REFUSED_FLAGS } from "../foreign-flags.js";
 import { packageVersion } from "../version.js";
 
 export const serve = defineCommand({
@@ -23,7 +24,7 @@ spellings: --model_base_path=DIR and --model-base-path DIR. One that is not know
   unknownFlags: "tell",
   spell: (argv) => argv.map(spellWithDashes),
   async run({ config, unknownFlags }, io) {
-    for (const flag of unknownFlags) io.stderr.write(`vitrine serve: unknown flag ${flag} is ignored\n`);
+    for (const flag of unknownFlags) io.stderr.write(`vitrine serve: ${saidOfForeign(flag)}\n`);
     const { startModelServer } = await import("@vitrine/model-server/main");
     const logger = createLogger({ name: "model-server", level: config.logLevel, stream: io.stderr });
     const metrics = createMetrics("model-server", await packageVersion());
@@ -35,6 +36,17 @@ spellings: --model_base_path=DIR and --model-base-path DIR. One that is not know
     );
   },
 });
+
+/** @throws {UsageError} for a flag that must not be ignored. */
+function saidOfForeign(argument: string): string {
+  const [flag = "", value] = argument.split("=", 2);
+  const name = flag.replace(/^--/, "").replaceAll("_", "-");
+  const refusal = REFUSED_FLAGS.get(name);
+  if (refusal !== undefined && value !== "false") throw new UsageError([`${flag}: ${refusal}`]);
+  const reason = IGNORED_FLAGS.get(name);
+  if (reason === undefined && refusal === undefined) return `unknown flag ${argument} is ignored`;
+  return `${flag} has no effect here${reason === undefined ? "" : `: ${reason}`}`;
+}
 
 const FLAGS = new Set(Object.keys(serveSettings).map((key) => `--${flagOf(key)}`));
 
