@@ -8,7 +8,6 @@ import base64
 import hashlib
 import importlib.util
 import json
-import random
 import sys
 import types
 import warnings
@@ -173,33 +172,6 @@ def picture_goldens() -> tuple[dict, list]:
     return pictures, raw
 
 
-def formula_picture(width: int, height: int) -> Image.Image:
-    """value(x, y, c) = (7xx + 13y + 3xy + 101c + 5(x xor y)) mod 256: the same integers in any language."""
-    y, x, c = np.mgrid[0:height, 0:width, 0:3]
-    return Image.fromarray(((7 * x * x + 13 * y + 3 * x * y + 101 * c + 5 * (x ^ y)) % 256).astype(np.uint8))
-
-
-def resize_goldens() -> list:
-    fixed = [
-        ((1, 1), (1, 1)), ((1, 1), (17, 9)), ((17, 9), (1, 1)), ((2, 3), (299, 224)), ((400, 533), (256, 256)),
-        ((533, 400), (299, 299)), ((400, 411), (224, 224)), ((256, 300), (256, 256)), ((300, 256), (256, 256)),
-        ((256, 256), (256, 256)), ((1, 500), (33, 20)), ((500, 1), (20, 33)), ((1000, 8), (3, 8)), ((8, 1000), (8, 3)),
-        ((2000, 30), (299, 7)), ((3, 3), (1000, 5)), ((640, 480), (341, 256)), ((127, 129), (128, 128)),
-        ((1920, 40), (224, 40)), ((97, 63), (96, 62)), ((97, 63), (98, 64)), ((4000, 12), (224, 5)),
-    ]  # fmt: skip
-    numbers = random.Random(20)
-    size = lambda: numbers.choice([numbers.randint(1, 16), numbers.randint(1, 120), numbers.randint(100, 700)])
-    drawn = [((size(), size()), (min(320, size()), min(320, size()))) for _ in range(60)]
-    rows = []
-    for source, target in fixed + drawn:
-        picture = formula_picture(*source)
-        by_filter = {
-            str(kind): sha256(np.asarray(picture.resize(target, Image.Resampling(kind))))[:16] for kind in range(6)
-        }
-        rows.append({"from": list(source), "to": list(target), "sha256Start": by_filter})
-    return rows
-
-
 def photo_goldens(folder: Path) -> dict:
     photos = sorted(path for path in (folder / "validation").rglob("*") if path.is_file())
     return {
@@ -222,6 +194,5 @@ if __name__ == "__main__":
     pictures, raw = picture_goldens()
     write("pictures.json", {"pillow": PIL.__version__, "pictures": pictures})
     write("tensors.json", raw)
-    write("resizes.json", resize_goldens())
     if len(sys.argv) > 1:
         write("photos.json", photo_goldens(Path(sys.argv[1])))

@@ -70,7 +70,7 @@ export function tensorOf(
   const [step, channelStep] = layout === "NHWC" ? [3, 1] : [1, width * height];
   for (let channel = 0; channel < 3; channel += 1) {
     const source = isBgr || isCaffe ? 2 - channel : channel;
-    const value = valueOf(arithmetic, isCaffe ? channel : source);
+    const value = channelValue(arithmetic, isCaffe ? channel : source);
     let to = channel * channelStep;
     if (pixels instanceof Uint8Array) {
       const table = Float32Array.from({ length: 256 }, (_, sample) => value(sample));
@@ -99,7 +99,7 @@ function arranged(pixels: Uint8Array, isBgr: boolean, layout: Layout): Uint8Arra
 }
 
 /** What becomes of a sample of one channel; the caller rounds to float32. */
-function valueOf(arithmetic: Arithmetic, channel: number): (sample: number) => number {
+function channelValue(arithmetic: Arithmetic, channel: number): (sample: number) => number {
   if (arithmetic.kind === "pixels") return (sample) => sample;
   if (arithmetic.kind === "keras") return kerasValue(arithmetic.preset, channel);
   const { rounding, normalize, factor, isOffset, divideAgain } = arithmetic;

@@ -63,7 +63,8 @@ export async function preparePicture(
 /**
  * From RGB, the right way up, to the tensor: resize, crop, arithmetic, layout.
  *
- * @throws {ServeError} MODEL_CONTRACT_MISMATCH when the picture does not fit what the contract pads to or cuts out.
+ * @throws {ServeError} IMAGE_TOO_MANY_PIXELS when the resize would make it too large; MODEL_CONTRACT_MISMATCH when the
+ *   picture does not fit what the contract pads to or cuts out.
  */
 export function prepareRgb(upright: RgbPicture, plan: PreprocessPlan, resize: Resize): PictureTensor {
   const resized = resizeAsPlanned(croppedBefore(upright, plan), plan, resize);
@@ -72,6 +73,9 @@ export function prepareRgb(upright: RgbPicture, plan: PreprocessPlan, resize: Re
   const tensor = tensorOf(cropped, arithmetic, isBgr, layout, dtype);
   return pad === undefined ? tensor : padTensor(tensor, layout, pad);
 }
+
+/** A line of 1x8000 pixels whose shorter edge becomes 224 would take 1.2 GB. */
+const MAX_PROPORTIONAL_PIXELS = 16_000_000;
 
 /** Perceiver's crop: shares of the shorter edge, cut off. */
 function croppedBefore(picture: RgbPicture, { cropBefore, cropRule }: PreprocessPlan): RgbPicture {
@@ -88,6 +92,13 @@ function resizeAsPlanned(
 ): RgbPicture | FloatPicture {
   if (rule === undefined) return picture;
   const target = targetSize(rule, picture);
+  if (!("width" in rule) && target.width * target.height > MAX_PROPORTIONAL_PIXELS) {
+    throw new ServeError(
+      "IMAGE_TOO_MANY_PIXELS",
+      `picture was ${picture.width}x${picture.height}, which the model's resize makes ${target.width}x${target.height}, ` +
+        `expected at most ${MAX_PROPORTIONAL_PIXELS} pixels`,
+    );
+  }
   if (aspect === "pad") {
     const inner = padded(picture, target);
     return placeOn(resizeBy(kernel, picture, inner, resize), { ...inner, ...target });

@@ -11,7 +11,7 @@ export type SamplingKernel =
   | "mitchellcubic";
 
 const { fround } = Math;
-const PI = fround(3.14159265359);
+const PI = fround(Math.PI);
 
 interface Kernel {
   readonly radius: number;

@@ -5,13 +5,35 @@ import { contractFromFiles } from "@vitrine/protocol/contract";
 import { DataType } from "@vitrine/protocol/tensor";
 import { z } from "zod";
 import { type PreprocessPlan, planPreprocessing } from "../../preprocess-plan.js";
-import type { ResizeFilter } from "../resize.js";
 
 const GOLDEN = new URL("../../../golden/", import.meta.url);
 
 const sha256Hex = z.string().length(64);
-const size = z.tuple([z.int(), z.int()]);
 const dtype = z.enum(["DT_UINT8", "DT_FLOAT"]);
+
+const FILTERS = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"] as const;
+
+const resizeGolden = z
+  .tuple([
+    z.int(),
+    z.int(),
+    z.int(),
+    z.int(),
+    z.enum([...FILTERS, "torch-nearest", "torch-bilinear", "torch-bicubic"]),
+    z.tuple([z.number(), z.number(), z.number(), z.number()]).nullable(),
+    z.number().nullable(),
+    z.string().length(12),
+  ])
+  .transform(([fromWidth, fromHeight, width, height, filter, box, gap, sha256Start]) => ({
+    from: { width: fromWidth, height: fromHeight },
+    to: { width, height },
+    filter,
+    box: box ?? undefined,
+    gap: gap ?? undefined,
+    sha256Start,
+  }));
+
+export type ResizeGolden = z.output<typeof resizeGolden>;
 
 const schemas = {
   "pictures.json": z.object({
@@ -30,10 +52,20 @@ const schemas = {
   "tensors.json": z.array(
     z.object({ picture: z.string(), plan: z.string(), dtype, shape: z.array(z.int()), base64: z.base64() }),
   ),
-  "resizes.json": z.array(
-    z.object({ from: size, to: size, sha256Start: z.record(z.string(), z.string().length(16)) }),
-  ),
+  "resizes.json": z.array(resizeGolden),
   "photos.json": z.record(z.string(), sha256Hex),
+  "processors.json": z.object({
+    cases: z.array(
+      z.object({
+        preprocessor: z.record(z.string(), z.unknown()),
+        dtype,
+        tensors: z.record(
+          z.string(),
+          z.object({ shape: z.array(z.int()), sha256Start: z.string().length(16) }),
+        ),
+      }),
+    ),
+  }),
 } as const;
 
 export function readGolden<Name extends keyof typeof schemas>(name: Name): z.output<(typeof schemas)[Name]>;
@@ -60,22 +92,13 @@ export function preprocessorOf(json: unknown): ReturnType<typeof contractFromFil
   return contractFromFiles({ id2label: { 0: "only" } }, json).preprocessor;
 }
 
-export const FILTER_OF_NUMBER: Readonly<Record<string, ResizeFilter>> = {
-  0: "nearest",
-  1: "lanczos",
-  2: "bilinear",
-  3: "bicubic",
-  4: "box",
-  5: "hamming",
-};
-
 export function sha256(values: ArrayBufferView): string {
   return createHash("sha256")
     .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
     .digest("hex");
 }
 
-/** The picture of `formula_picture` in make_goldens.py. */
+/** The picture of `formula_picture` in make_resize_goldens.py. */
 export function formulaPicture(
   width: number,
   height: number,
