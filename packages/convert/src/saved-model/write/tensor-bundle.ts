@@ -1,0 +1,69 @@
+/** Writes the variables of a SavedModel: TensorFlow's TensorBundle, `PREFIX.index` and `PREFIX.data-00000-of-00001`. */
+import { open, writeFile } from "node:fs/promises";
+import {
+  BundleEntryProto,
+  BundleHeaderProto,
+  BundleHeaderProto_Endianness,
+} from "../../gen/tensorflow/core/protobuf/tensor_bundle.js";
+import { TENSORFLOW_TYPES } from "../../graph/element-type.js";
+import type { ElementType, Shape } from "../../graph/graph.js";
+import { crc32c, maskCrc } from "../read/crc32c.js";
+import { encodeSortedTable } from "./sorted-table.js";
+
+/** One variable. Its bytes are asked for when they are written, and one variable's at a time. */
+export interface BundleTensor {
+  readonly type: Exclude<ElementType, "string">;
+  readonly shape: Shape;
+  /** Little-endian elements, row-major. */
+  bytes(): Uint8Array;
+}
+
+/**
+ * Writes a bundle of one shard.
+ *
+ * @param prefix such as `FOLDER/variables/variables`; the folder exists.
+ * @param tensors by the names under which RestoreV2 finds them.
+ */
+export async function writeTensorBundle(
+  prefix: string,
+  tensors: ReadonlyMap<string, BundleTensor>,
+): Promise<void> {
+  const entries = new Map<string, Uint8Array>([
+    [
+      "",
+      BundleHeaderProto.encode({
+        numShards: 1,
+        endianness: BundleHeaderProto_Endianness.LITTLE,
+        version: { producer: 1, minConsumer: 0, badConsumers: [] },
+      }).finish(),
+    ],
+  ]);
+  const names = [...tensors.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  const file = await open(`${prefix}.data-00000-of-00001`, "w");
+  try {
+    let offset = 0;
+    for (const name of names) {
+      const tensor = tensors.get(name);
+      if (tensor === undefined) continue;
+      const bytes = tensor.bytes();
+      await file.writeFile(bytes);
+      entries.set(
+        name,
+        BundleEntryProto.encode({
+          dtype: TENSORFLOW_TYPES[tensor.type],
+          shape: { dim: tensor.shape.map((size) => ({ size, name: "" })), unknownRank: false },
+          shardId: 0,
+          offset,
+          size: bytes.byteLength,
+          crc32c: maskCrc(crc32c(bytes)),
+          slices: [],
+        }).finish(),
+      );
+      offset += bytes.byteLength;
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await writeFile(`${prefix}.index`, encodeSortedTable(entries));
+}
