@@ -4,6 +4,7 @@ import { z } from "zod";
 import { engineSettings } from "./engine-settings.js";
 import { modelSettings } from "./model-settings.js";
 import { watchSettings } from "./watching.js";
+import { wireSettings } from "./wire-settings.js";
 
 const portOrAuto = z.union([z.int().min(0).max(65535), z.literal("auto")]);
 
@@ -41,6 +42,7 @@ export const serveSettings = {
     description: "Longest time for one REST prediction. gRPC callers bring their own deadline.",
     placeholder: "ms",
   }),
+  ...wireSettings,
   ...watchSettings,
 };
 

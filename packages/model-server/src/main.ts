@@ -1,6 +1,6 @@
 /** Composition root of the model tier: config to parts, load, listen, drain. */
 import { setTimeout as delay } from "node:timers/promises";
-import { GrpcServer } from "@vitrine/protocol/grpc/server";
+import type { GrpcServer } from "@vitrine/protocol/grpc/server";
 import { ServeError } from "@vitrine/protocol/status";
 import { type AdminServer, startAdminServer } from "@vitrine/runtime/admin-server";
 import type { Tier } from "@vitrine/runtime/lifecycle";
@@ -14,6 +14,7 @@ import { availableCores } from "./cores.js";
 import { Engine } from "./engine.js";
 import { engineSizes } from "./engine-settings.js";
 import { collectGarbageLater } from "./garbage.js";
+import { createGrpcFront } from "./grpc-front.js";
 import { Health } from "./health.js";
 import { LoadSlots } from "./load-slots.js";
 import { modelsFromMessage } from "./model-config.js";
@@ -21,6 +22,7 @@ import { ModelRegistry } from "./model-registry.js";
 import { configuredModels } from "./model-settings.js";
 import { keepLooking } from "./model-updates.js";
 import { addPredictionServices } from "./prediction-service.js";
+import { addReflection } from "./reflection.js";
 import { addReloadService } from "./reload-service.js";
 import { RequestLog } from "./request-log.js";
 import { createRestApp } from "./rest.js";
@@ -102,6 +104,13 @@ async function startBehind(
   const serverMetrics = createServerMetrics(metrics.registry, monitoring?.metrics);
   const engine = new Engine({ workerUrl, ...sizes }, { logger, metrics: serverMetrics });
   const log = new RequestLog(logger, serverMetrics);
+  const grpc = await createGrpcFront(config, logger, ({ path, error, durationMs }) => {
+    // Handled calls have their line; what is left never reached its handler, or lost its caller after it.
+    const method = path.slice(path.lastIndexOf("/") + 1);
+    if (error !== undefined && !path.startsWith("/grpc.health.")) {
+      log.recordUnhandled({ protocol: "grpc", method, requestId: undefined }, error, durationMs);
+    }
+  });
 
   const failed = deferredFailure();
   const looksAgain = config.fileSystemPollWaitSeconds > 0;
@@ -144,16 +153,6 @@ async function startBehind(
     throw error;
   }
 
-  const grpc = new GrpcServer({
-    maxReceiveBytes: config.maxMessageBytes,
-    onCallEnd: ({ path, error, durationMs }) => {
-      // Handled calls have their line; what is left never reached its handler, or lost its caller after it.
-      const method = path.slice(path.lastIndexOf("/") + 1);
-      if (error !== undefined && !path.startsWith("/grpc.health.")) {
-        log.recordUnhandled({ protocol: "grpc", method, requestId: undefined }, error, durationMs);
-      }
-    },
-  });
   addPredictionServices(grpc, {
     registry,
     health,
@@ -165,6 +164,7 @@ async function startBehind(
     log,
     reloadConfig: (list, caller) => models.apply(modelsFromMessage(list), caller),
   });
+  addReflection(grpc);
   const rest = createRestApp({
     registry,
     health,
@@ -211,7 +211,12 @@ async function startBehind(
   };
 }
 
-async function listen({ host, port, restApiPort }: ServeConfig, grpc: GrpcServer, rest: FastifyInstance) {
+async function listen(
+  { host, port, grpcSocketPath, restApiPort }: ServeConfig,
+  grpc: GrpcServer,
+  rest: FastifyInstance,
+) {
+  if (grpcSocketPath !== undefined) await grpc.listen({ path: grpcSocketPath });
   const grpcPort = port === 0 ? undefined : await grpc.listen({ host, port: portOf(port) });
   if (restApiPort === 0) return { grpcPort, restPort: undefined };
   await rest.listen({ host, port: portOf(restApiPort) });
