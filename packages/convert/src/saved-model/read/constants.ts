@@ -79,3 +79,33 @@ export function numbersConstant(
 function hasNumbers(type: ElementType): boolean {
   return type !== "string" && type !== "float16" && type !== "bfloat16";
 }
+
+/**
+ * Joins constants along an axis.
+ *
+ * @returns undefined when one of them is none, or when they hold strings or do not fit together.
+ */
+export function concatConstants(
+  parts: readonly (Constant | undefined)[],
+  axis: number,
+): Constant | undefined {
+  const [first] = parts;
+  const known = parts.filter((part) => part !== undefined);
+  if (first === undefined || known.length !== parts.length || first.type === "string") return undefined;
+  const others = (shape: Shape) => shape.filter((_, index) => index !== axis).join();
+  if (known.some((part) => part.type !== first.type || others(part.shape) !== others(first.shape)))
+    return undefined;
+  const total = known.reduce((sum, part) => sum + (part.shape[axis] ?? 0), 0);
+  const shape = first.shape.map((size, index) => (index === axis ? total : size));
+  const bytes = new Uint8Array(sizeOf(shape) * ELEMENT_BYTES[first.type]);
+  const runs = sizeOf(first.shape.slice(0, axis));
+  let at = 0;
+  for (let run = 0; run < runs; run++) {
+    for (const part of known) {
+      const length = part.bytes.byteLength / runs;
+      bytes.set(part.bytes.subarray(run * length, (run + 1) * length), at);
+      at += length;
+    }
+  }
+  return { type: first.type, shape, bytes };
+}

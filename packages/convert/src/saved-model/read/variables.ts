@@ -96,5 +96,5 @@ function stringsOf(node: NodeDef): readonly string[] {
   }
   const { data } = tensorFromProto(value.value, node.name);
   const text = new TextDecoder();
-  return Array.from(data, (bytes) => (bytes instanceof Uint8Array ? text.decode(bytes) : ""));
+  return ArrayBuffer.isView(data) ? [] : data.map((bytes) => text.decode(bytes));
 }

@@ -1,0 +1,338 @@
+/** Reads SavedModels: TensorFlow 1.15 to 2.21, Keras 2 and 3, frozen graphs. */
+import path from "node:path";
+import { dtypeName } from "@vitrine/protocol/dtype";
+import { ServeError } from "@vitrine/protocol/status";
+import type { DataType } from "@vitrine/protocol/tensor";
+import type { SignatureDef, TensorInfo } from "../../gen/tensorflow/core/protobuf/meta_graph.js";
+import { elementTypeOfTensorFlow } from "../../graph/element-type.js";
+import type { Constant, ElementType, Graph, Shape } from "../../graph/graph.js";
+import { withoutDeadNodes } from "./dead-nodes.js";
+import { Emitter, shapeOf, type Value } from "./emitter.js";
+import {
+  featureType,
+  isParseExample,
+  type ParsedExamples,
+  parsedExamples,
+  type TfExampleFeature,
+} from "./example-features.js";
+import { type FlatGraph, flatten } from "./flatten.js";
+import { lower } from "./lower.js";
+import { type OpenedModel, openModel } from "./opened-model.js";
+import { Scopes } from "./scopes.js";
+import { parseTensorName } from "./tensor-names.js";
+import { shapeOfProto, type TfNode } from "./tf-node.js";
+import { isVariable } from "./variables.js";
+
+const DEFAULT_SIGNATURE = "serving_default";
+
+export interface ReadSavedModelOptions {
+  /** Tag set of the MetaGraph; default `serve`. */
+  readonly tags?: readonly string[] | undefined;
+  /** Key of the signature; default `serving_default`, or the only one. */
+  readonly signature?: string | undefined;
+}
+
+/** One tensor of a signature. */
+export interface SignatureTensor {
+  /** Alias of the graph's input or output; "" for serialised examples, of which the features are inputs. */
+  readonly graphName: string;
+  /** `NODE:INDEX`, as the file has it. */
+  readonly tensorName: string;
+  readonly dtype: DataType;
+  /** Undefined: of any rank. */
+  readonly shape: Shape | undefined;
+}
+
+export interface ExampleInput extends TfExampleFeature {
+  /** Alias of the graph's input that takes it, [examples, ...shape]. */
+  readonly graphName: string;
+}
+
+export interface ReadSignature {
+  readonly methodName: string;
+  /** By alias. */
+  readonly inputs: ReadonlyMap<string, SignatureTensor>;
+  readonly outputs: ReadonlyMap<string, SignatureTensor>;
+  /** Present when the signature takes serialised tf.Examples. */
+  readonly exampleFeatures?: readonly ExampleInput[];
+  /** Which of `graphs` computes it; absent when none can. */
+  readonly graph?: number;
+  /** Why none can. */
+  readonly unsupported?: string;
+}
+
+export interface AllSignatures {
+  /** One for each set of inputs: signatures that take the same share a graph, and what both compute is there once. */
+  readonly graphs: readonly Graph[];
+  /** By key; those of the loader itself (`__saved_model_init_op`) are left out. */
+  readonly signatures: ReadonlyMap<string, ReadSignature>;
+}
+
+/**
+ * Reads what one signature computes.
+ *
+ * @param folder holds `saved_model.pb` and, if it has variables, `variables/`.
+ * @returns inputs and outputs by the signature's aliases, each in their alphabetical order.
+ * @throws {ServeError} MODEL_INVALID when the folder is damaged or has no such signature; MODEL_UNSUPPORTED naming up to
+ *   ten operators that cannot be converted.
+ */
+export async function readSavedModel(folder: string, options: ReadSavedModelOptions = {}): Promise<Graph> {
+  const model = await openModel(folder, options.tags);
+  const key = chooseSignature(model, options.signature);
+  const plan = planSignature(model, key);
+  const variables = await model.readVariables(variablesOf([plan]));
+  const emitter = new Emitter(path.basename(folder));
+  emitSignature(plan, emitter, variables, new Map(), new Map());
+  return withoutDeadNodes(emitter.build());
+}
+
+/**
+ * Reads all signatures, for serving.
+ *
+ * @throws {ServeError} MODEL_INVALID when the folder is damaged. A signature that cannot be converted is listed with
+ *   the reason.
+ */
+export async function readAllSignatures(
+  folder: string,
+  options: { readonly tags?: readonly string[] | undefined } = {},
+): Promise<AllSignatures> {
+  const model = await openModel(folder, options.tags);
+  const signatures = new Map<string, ReadSignature>();
+  const plans: Plan[] = [];
+  for (const key of signatureKeys(model)) {
+    const plan = refusalOr(() => planSignature(model, key));
+    if (typeof plan === "string") signatures.set(key, refused(signatureOf(model, key), plan));
+    else plans.push(plan);
+  }
+  const variables = await model.readVariables(variablesOf(plans));
+
+  const groups = new Map<string, Plan[]>();
+  for (const plan of plans) {
+    const inputs = inputsKey(plan);
+    groups.set(inputs, [...(groups.get(inputs) ?? []), plan]);
+  }
+  const graphs: Graph[] = [];
+  for (const group of groups.values()) {
+    const emitter = new Emitter(path.basename(folder));
+    const inputs = new Map<string, Value>();
+    const outputs = new Map<string, Value>();
+    const read = group.map((plan) => {
+      const made = refusalOr(() => emitSignature(plan, emitter, variables, inputs, outputs));
+      signatures.set(
+        plan.key,
+        typeof made === "string" ? refused(plan.signature, made) : { ...made, graph: graphs.length },
+      );
+      return typeof made !== "string";
+    });
+    if (read.includes(true)) graphs.push(withoutDeadNodes(emitter.build()));
+  }
+  const sorted = signatureKeys(model).flatMap((key): [string, ReadSignature][] => {
+    const signature = signatures.get(key);
+    return signature === undefined ? [] : [[key, signature]];
+  });
+  return { graphs, signatures: new Map(sorted) };
+}
+
+/** A signature whose operators are known, and not yet converted. */
+interface Plan {
+  readonly key: string;
+  readonly signature: SignatureDef;
+  readonly flat: FlatGraph;
+  readonly examples: readonly ParsedExamples[];
+  /** Aliases whose tensors only ParseExample takes. */
+  readonly serialised: ReadonlySet<string>;
+}
+
+function planSignature(model: OpenedModel, key: string): Plan {
+  const signature = signatureOf(model, key);
+  const feeds = new Map(
+    sorted(signature.inputs).map(([alias, info]) => [graphTensor(key, alias, info), alias]),
+  );
+  const scopes = new Scopes(model.nodes, model.library, feeds);
+  const outputs = sorted(signature.outputs).map(([alias, info]) => tensorNameOf(key, alias, info));
+  const flat = flatten(scopes, outputs);
+  const examples = parsedExamples(flat);
+  const takers = new Map<string, boolean>();
+  for (const node of flat.nodes) {
+    for (const { node: source } of node.inputs) {
+      if (source.fed === undefined) continue;
+      const onlyParsed = isParseExample(node) && (takers.get(source.fed) ?? true);
+      takers.set(source.fed, onlyParsed);
+    }
+  }
+  const serialised = new Set([...takers].flatMap(([alias, onlyParsed]) => (onlyParsed ? [alias] : [])));
+  return { key, signature, flat, examples, serialised };
+}
+
+/** Converts a signature's operators. @param inputs of the graph so far, shared by all its signatures; so `outputs`. */
+function emitSignature(
+  plan: Plan,
+  emitter: Emitter,
+  variables: ReadonlyMap<string, Constant>,
+  inputs: Map<string, Value>,
+  outputs: Map<string, Value>,
+): ReadSignature {
+  const { key, signature, flat } = plan;
+  const feed = (alias: string, type: ElementType, shape: Shape | undefined): Value => {
+    const value = inputs.get(alias) ?? emitter.input(alias, type, shape);
+    inputs.set(alias, value);
+    return value;
+  };
+  const feeds = new Map<string, Value>();
+  const readInputs = new Map<string, SignatureTensor>();
+  for (const [alias, info] of sorted(signature.inputs)) {
+    const isSerialised = plan.serialised.has(alias);
+    readInputs.set(alias, tensorOf(key, alias, info, isSerialised ? "" : alias));
+    if (!isSerialised)
+      feeds.set(alias, feed(alias, typeOf(key, alias, info), shapeOfProto(info.tensorShape)));
+  }
+  const exampleFeatures: ExampleInput[] = [];
+  const given = new Map<TfNode, readonly Value[]>();
+  for (const { node, features } of plan.examples) {
+    const values: Value[] = [];
+    for (const [index, feature] of features) {
+      values[index] = feed(feature.name, featureType(feature), [-1, ...feature.shape]);
+      exampleFeatures.push({ ...feature, graphName: feature.name });
+    }
+    given.set(node, values);
+  }
+
+  const values = lower(flat, emitter, { feeds, variables, given });
+  const readOutputs = new Map<string, SignatureTensor>();
+  for (const [place, [alias, info]] of sorted(signature.outputs).entries()) {
+    const value = values[place];
+    if (value === undefined) continue;
+    let graphName = alias;
+    const taken = outputs.get(alias);
+    // The same value under the same name is one output; another one is named after its signature, too.
+    if (taken !== undefined && !emitter.isSame(taken, value)) graphName = `${key}/${alias}`;
+    if (!outputs.has(graphName)) {
+      outputs.set(graphName, value);
+      const shape = shapeOfProto(info.tensorShape) ?? shapeOf(value);
+      emitter.output(graphName, emitter.computed(value), value.type, shape);
+    }
+    readOutputs.set(alias, tensorOf(key, alias, info, graphName));
+  }
+  return {
+    methodName: signature.methodName,
+    inputs: readInputs,
+    outputs: readOutputs,
+    ...(plan.examples.length === 0 ? {} : { exampleFeatures }),
+  };
+}
+
+/** Equal for signatures that callers feed the same. */
+function inputsKey({ signature, examples, serialised }: Plan): string {
+  const inputs = sorted(signature.inputs).map(([alias, info]) => {
+    if (serialised.has(alias)) return "";
+    return `${alias} ${info.dtype} ${shapeOfProto(info.tensorShape)?.join() ?? "any"}`;
+  });
+  const features = examples.flatMap(({ features: parsed }) =>
+    [...parsed.values()].map(({ name, dtype, shape }) => `${name} ${dtype} -1,${shape.join()}`),
+  );
+  return [...inputs, ...features].sort().join("\n");
+}
+
+function variablesOf(plans: readonly Plan[]): readonly string[] {
+  const names = new Set<string>();
+  for (const { flat } of plans) {
+    for (const node of flat.nodes) if (isVariable(node.op)) names.add(node.name);
+  }
+  return [...names];
+}
+
+function chooseSignature(model: OpenedModel, wanted: string | undefined): string {
+  const keys = signatureKeys(model);
+  const [only] = keys;
+  if (wanted === undefined && !keys.includes(DEFAULT_SIGNATURE) && keys.length === 1 && only !== undefined) {
+    return only;
+  }
+  const key = wanted ?? DEFAULT_SIGNATURE;
+  if (keys.includes(key)) return key;
+  const names = keys.length === 0 ? "none" : keys.join(", ");
+  throw new ServeError(
+    "MODEL_INVALID",
+    `signature ${key} was not in the SavedModel, expected one of it: ${names}`,
+  );
+}
+
+/** Keys of what can be called; the loader's own pseudo-signatures have no method and are not. */
+function signatureKeys(model: OpenedModel): readonly string[] {
+  return [...model.signatures.keys()].filter((key) => !key.startsWith("__saved_model_")).sort();
+}
+
+function signatureOf(model: OpenedModel, key: string): SignatureDef {
+  const signature = model.signatures.get(key);
+  if (signature !== undefined && signature.outputs.size > 0) return signature;
+  throw new ServeError("MODEL_INVALID", `signature ${key} had no outputs, expected some`);
+}
+
+/** In one order, whatever the file's. */
+function sorted(infos: ReadonlyMap<string, TensorInfo>): readonly (readonly [string, TensorInfo])[] {
+  return [...infos].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function tensorNameOf(key: string, alias: string, info: TensorInfo): string {
+  if (info.encoding?.$case === "name") return info.encoding.value;
+  throw new ServeError(
+    "MODEL_UNSUPPORTED",
+    `${alias} of signature ${key} is a ${info.encoding === undefined ? "nameless" : "sparse or composite"} tensor, ` +
+      "expected a dense one",
+  );
+}
+
+/** `NODE:INDEX`, the index always there. */
+function graphTensor(key: string, alias: string, info: TensorInfo): string {
+  const { node, index } = parseTensorName(tensorNameOf(key, alias, info));
+  return `${node}:${index}`;
+}
+
+function typeOf(key: string, alias: string, info: TensorInfo): ElementType {
+  const type = elementTypeOfTensorFlow(info.dtype);
+  if (type !== undefined) return type;
+  throw new ServeError(
+    "MODEL_UNSUPPORTED",
+    `${alias} of signature ${key} is of dtype ${dtypeName(info.dtype)}, expected strings or numbers of whole bytes`,
+  );
+}
+
+function tensorOf(key: string, alias: string, info: TensorInfo, graphName: string): SignatureTensor {
+  return {
+    graphName,
+    tensorName: tensorNameOf(key, alias, info),
+    dtype: info.dtype,
+    shape: shapeOfProto(info.tensorShape),
+  };
+}
+
+/** A signature that is listed only: its tensors as the file has them. */
+function refused(signature: SignatureDef, unsupported: string): ReadSignature {
+  const listed = (infos: ReadonlyMap<string, TensorInfo>) =>
+    new Map(
+      sorted(infos).map(([alias, info]): [string, SignatureTensor] => [
+        alias,
+        {
+          graphName: "",
+          tensorName: info.encoding?.$case === "name" ? info.encoding.value : "",
+          dtype: info.dtype,
+          shape: shapeOfProto(info.tensorShape),
+        },
+      ]),
+    );
+  return {
+    methodName: signature.methodName,
+    inputs: listed(signature.inputs),
+    outputs: listed(signature.outputs),
+    unsupported,
+  };
+}
+
+/** The result, or why it cannot be: words for the caller. Damage is thrown on. */
+function refusalOr<T>(work: () => T): T | string {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof ServeError && error.reason === "MODEL_UNSUPPORTED") return error.message;
+    throw error;
+  }
+}
