@@ -21,7 +21,17 @@ export async function runGraph(
   graph: Graph,
   feeds: ReadonlyMap<string, Tensor>,
 ): Promise<Map<string, Tensor>> {
-  return runOnnx(joinParts(encodeOnnx(optimise(toLayout(optimise(graph), "NCHW")))), feeds);
+  return runOnnx(joinParts(encodeOnnx(preparedGraph(graph, "optimised"))), feeds);
+}
+
+/**
+ * The graph as it goes into an ONNX model.
+ *
+ * @param how `optimised` as it would be written; `plain` with every operator as it was read, so that passes can be
+ *   checked against it.
+ */
+export function preparedGraph(graph: Graph, how: "optimised" | "plain"): Graph {
+  return how === "plain" ? toLayout(graph, "NCHW") : optimise(toLayout(optimise(graph), "NCHW"));
 }
 
 /** Runs an ONNX model once. @param model its bytes, or its file when the weights lie beside it. */
@@ -48,6 +58,10 @@ export async function openOnnx(model: Uint8Array | string): Promise<OnnxSession>
     // Failures are thrown; ONNX Runtime would write each to stderr as well.
     logSeverityLevel: 4,
     interOpNumThreads: 1,
+    // Weights rearranged for speed, and memory kept for the next run, are not worth their size here.
+    graphOptimizationLevel: "basic",
+    enableCpuMemArena: false,
+    enableMemPattern: false,
   };
   const session = await refusalsNamed(
     typeof model === "string"

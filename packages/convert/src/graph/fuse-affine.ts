@@ -81,11 +81,7 @@ function fuse(
   const { scale, shift } = perChannel(affine, kernel.channels);
   let scaledName = kernel.weights;
   if (scale.some((factor) => factor !== 1)) {
-    const scaled = new Float32Array(weights.length);
-    const channelOf = kernel.channelOf;
-    for (let index = 0; index < scaled.length; index++) {
-      scaled[index] = (weights[index] ?? 0) * (scale[channelOf(index)] ?? 1);
-    }
+    const scaled = scaledBlocks(weights, scale, kernel);
     scaledName = unusedName(`${kernel.weights}/fused`, constants, infos);
     constants.set(scaledName, float32Constant(scaled, shape));
   }
@@ -114,8 +110,23 @@ interface Kernel {
   readonly rank: number;
   /** Axis of the channels in the result, counted from the end. */
   readonly axisFromEnd: number;
-  /** Channel that the weight at an index belongs to. */
-  readonly channelOf: (index: number) => number;
+  /** As many weights after each other belong to one channel. */
+  readonly block: number;
+  /** Channel of each block. */
+  readonly channelOf: (block: number) => number;
+}
+
+function scaledBlocks(
+  weights: Float32Array,
+  scale: readonly number[],
+  { block, channelOf }: Kernel,
+): Float32Array {
+  const scaled = new Float32Array(weights.length);
+  for (let start = 0, count = 0; start < scaled.length; start += block, count++) {
+    const factor = scale[channelOf(count)] ?? 1;
+    for (let index = start; index < start + block; index++) scaled[index] = (weights[index] ?? 0) * factor;
+  }
+  return scaled;
 }
 
 function kernelOf(
@@ -130,62 +141,34 @@ function kernelOf(
   const block = sizeOf(window);
   const axisFromEnd = () => (layoutOf(node) === "NHWC" ? 1 : shape.length - 1);
   switch (node.op) {
-    case "Conv": {
-      const each = columns * block;
-      const channelOf = (index: number) => Math.floor(index / each);
+    case "Conv":
       return {
-        op: "Conv",
-        weights,
-        bias,
-        channels: rows,
-        rank: shape.length,
-        axisFromEnd: axisFromEnd(),
-        channelOf,
+        ...{ op: "Conv", weights, bias, channels: rows, rank: shape.length, axisFromEnd: axisFromEnd() },
+        ...{ block: columns * block, channelOf: (index) => index },
       };
-    }
     case "ConvTranspose": {
       const groups = numberAttribute(node, "group", 1);
-      const perGroup = rows / groups;
-      const channelOf = (index: number) => {
-        const row = Math.floor(index / (columns * block));
-        return Math.floor(row / perGroup) * columns + (Math.floor(index / block) % columns);
-      };
+      const channels = columns * groups;
+      const channelOf = (index: number) =>
+        Math.floor(Math.floor(index / columns) / (rows / groups)) * columns + (index % columns);
       return {
-        op: "ConvTranspose",
-        weights,
-        bias,
-        channels: columns * groups,
-        rank: shape.length,
-        axisFromEnd: axisFromEnd(),
-        channelOf,
+        ...{ op: "ConvTranspose", weights, bias, channels, rank: shape.length, axisFromEnd: axisFromEnd() },
+        ...{ block, channelOf },
       };
     }
     case "MatMul":
       // Gemm takes two dimensions; a Dense layer over more of them stays a product and a sum.
       if (infos.get(node.inputs[0] ?? "")?.sizes?.length !== 2 || shape.length !== 2) return undefined;
       return {
-        op: "Gemm",
-        weights,
-        bias: "",
-        channels: columns,
-        rank: 2,
-        axisFromEnd: 1,
-        channelOf: (index) => index % columns,
+        ...{ op: "Gemm", weights, bias: "", channels: columns, rank: 2, axisFromEnd: 1 },
+        ...{ block: 1, channelOf: (index) => index % columns },
       };
     case "Gemm": {
       if (numberAttribute(node, "alpha", 1) !== 1 || numberAttribute(node, "beta", 1) !== 1) return undefined;
       const isTurned = numberAttribute(node, "transB", 0) !== 0;
-      const channelOf = isTurned
-        ? (index: number) => Math.floor(index / columns)
-        : (index: number) => index % columns;
       return {
-        op: "Gemm",
-        weights,
-        bias,
-        channels: isTurned ? rows : columns,
-        rank: 2,
-        axisFromEnd: 1,
-        channelOf,
+        ...{ op: "Gemm", weights, bias, channels: isTurned ? rows : columns, rank: 2, axisFromEnd: 1 },
+        ...{ block: isTurned ? columns : 1, channelOf: (index) => (isTurned ? index : index % columns) },
       };
     }
     default:

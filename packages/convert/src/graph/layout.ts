@@ -4,6 +4,7 @@ import type { Graph, GraphInput, Node } from "./graph.js";
 import { inferShapes } from "./infer-shapes.js";
 import { rewriteNode } from "./layout-rules.js";
 import { permutationInto, permuted } from "./permutation.js";
+import { removeUnused } from "./remove-unused.js";
 import { ValueForms } from "./value-forms.js";
 
 export interface ToLayoutOptions {
@@ -24,8 +25,13 @@ export function toLayout(graph: Graph, layout: Layout, options: ToLayoutOptions 
   const source = options.changeInputLayout === true ? changeInputLayout(graph, layout) : graph;
   const forms = new ValueForms(source, inferShapes(source));
   const consumers = consumersOf(source);
+  for (const { value, shape } of source.inputs) {
+    // Before what comes first (a rescaling, channels put in order), not after: there it is cheapest.
+    const isOther = shape?.length === 4 && pictureLayout(source, shape) === otherThan(layout);
+    if (isOther) forms.prefer(value, permutationInto(layout, 4));
+  }
   for (const node of source.nodes) rewriteNode(node, { forms, layout, consumers });
-  return forms.build();
+  return removeUnused(forms.build());
 }
 
 /**
@@ -38,7 +44,6 @@ export function changeInputLayout(graph: Graph, layout: Layout): Graph {
   const inputs = graph.inputs.map((input): GraphInput => {
     const { shape, value } = input;
     if (shape?.length !== 4 || pictureLayout(graph, shape) === layout) return input;
-    const other = layout === "NCHW" ? "NHWC" : "NCHW";
     let fed = `${value}/${layout}`;
     while (taken.has(fed)) fed = `${fed}_`;
     nodes.push({
@@ -46,11 +51,15 @@ export function changeInputLayout(graph: Graph, layout: Layout): Graph {
       name: fed,
       inputs: [fed],
       outputs: [value],
-      attributes: { perm: permutationInto(other, 4) },
+      attributes: { perm: permutationInto(otherThan(layout), 4) },
     });
     return { ...input, value: fed, shape: permuted(shape, permutationInto(layout, 4)) };
   });
   return nodes.length === 0 ? graph : { ...graph, inputs, nodes: [...nodes, ...graph.nodes] };
+}
+
+function otherThan(layout: Layout): Layout {
+  return layout === "NCHW" ? "NHWC" : "NCHW";
 }
 
 /** Where the channels of a picture are: the axis of 1, 3 or 4, else as the graph's first spatial operator has it. */

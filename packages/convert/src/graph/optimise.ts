@@ -5,6 +5,7 @@ import { fusePads } from "./fuse-pads.js";
 import type { Graph } from "./graph.js";
 import { mergeDuplicates } from "./merge-duplicates.js";
 import { removeNoOps } from "./no-ops.js";
+import { removeUnused } from "./remove-unused.js";
 
 /** Each pass may give the others something to do; it ends by itself, long before this. */
 const MAX_ROUNDS = 8;
@@ -24,19 +25,4 @@ export function optimise(graph: Graph): Graph {
     if (current.nodes.length === before) break;
   }
   return removeUnused(mergeDuplicates(current));
-}
-
-/** Removes nodes and constants that no output needs. */
-export function removeUnused(graph: Graph): Graph {
-  const needed = new Set(graph.outputs.map(({ value }) => value));
-  const nodes = graph.nodes
-    .toReversed()
-    .filter((node) => {
-      if (!node.outputs.some((output) => needed.has(output))) return false;
-      for (const input of node.inputs) needed.add(input);
-      return true;
-    })
-    .toReversed();
-  const constants = new Map([...graph.constants].filter(([value]) => needed.has(value)));
-  return { ...graph, nodes, constants };
 }

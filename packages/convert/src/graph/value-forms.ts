@@ -87,6 +87,16 @@ export class ValueForms {
     return name;
   }
 
+  /** Makes an order the one in which a value is at hand first: what takes it is computed in that order. */
+  prefer(value: string, perm: Permutation): void {
+    const name = this.in(value, perm);
+    const forms = this.#forms.get(value) ?? [];
+    this.#forms.set(value, [
+      ...forms.filter((form) => form.name === name),
+      ...forms.filter((form) => form.name !== name),
+    ]);
+  }
+
   /** Names the computed form of an output. @returns the name that the node has to give it. */
   define(value: string, perm: Permutation): string {
     if (value === "" || isIdentity(perm)) return value;
@@ -152,15 +162,9 @@ export class ValueForms {
     return name;
   }
 
-  /** The rewritten graph, without constants that nothing takes any more. */
   build(): Graph {
     const outputs = this.#graph.outputs.map((output) => ({ ...output, value: this.plain(output.value) }));
-    const used = new Set([
-      ...this.nodes.flatMap((node) => node.inputs),
-      ...outputs.map(({ value }) => value),
-    ]);
-    const constants = new Map([...this.constants].filter(([value]) => used.has(value)));
-    return { ...this.#graph, nodes: this.nodes, outputs, constants };
+    return { ...this.#graph, nodes: this.nodes, outputs, constants: this.constants };
   }
 
   #convert(value: string, computed: Form, wanted: Permutation): string {
