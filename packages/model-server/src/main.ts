@@ -9,6 +9,7 @@ import type { Metrics } from "@vitrine/runtime/metrics";
 import { watchSilentConnections } from "@vitrine/runtime/silent-connections";
 import type { FastifyInstance } from "fastify";
 import { BatchingRules } from "./batching.js";
+import { addClassifyService } from "./classify-service.js";
 import type { ServeConfig } from "./config.js";
 import { availableCores } from "./cores.js";
 import { Engine } from "./engine.js";
@@ -164,6 +165,7 @@ async function startBehind(
     log,
     reloadConfig: (list, caller) => models.apply(modelsFromMessage(list), caller),
   });
+  addClassifyService(grpc, { registry, log });
   addReflection(grpc);
   const rest = createRestApp({
     registry,

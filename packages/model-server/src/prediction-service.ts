@@ -14,7 +14,6 @@ import {
   type GetModelStatusResponse,
   ModelVersionStatus_State,
 } from "@vitrine/protocol/gen/tensorflow_serving/apis/get_model_status";
-import type { ModelSpec } from "@vitrine/protocol/gen/tensorflow_serving/apis/model";
 import type { PredictRequest, PredictResponse } from "@vitrine/protocol/gen/tensorflow_serving/apis/predict";
 import type { GrpcServer, ServerCall } from "@vitrine/protocol/grpc/server";
 import {
@@ -27,7 +26,8 @@ import {
 import { GRPC_STATUS, ServeError } from "@vitrine/protocol/status";
 import { tensorFromProto, tensorToProto } from "@vitrine/protocol/tensor";
 import type { Health } from "./health.js";
-import type { ModelChoice, ModelRegistry } from "./model-registry.js";
+import type { ModelRegistry } from "./model-registry.js";
+import { choiceOf, findServable, requiredSpec, specOf } from "./model-spec.js";
 import type { RequestDetails, RequestLog } from "./request-log.js";
 import type { Servable } from "./servable.js";
 import { DEFAULT_SIGNATURE, type Signature, type TensorSpec } from "./signature.js";
@@ -166,31 +166,4 @@ function getModelStatus(
       },
     })),
   };
-}
-
-function requiredSpec(modelSpec: ModelSpec | undefined, details: RequestDetails): ModelSpec {
-  if (modelSpec === undefined) throw new ServeError("REQUEST_INVALID", "Missing ModelSpec");
-  details.model = modelSpec.name;
-  return modelSpec;
-}
-
-function findServable(registry: ModelRegistry, spec: ModelSpec, details: RequestDetails): Servable {
-  const servable = registry.find(choiceOf(spec));
-  details.version = servable.version;
-  return servable;
-}
-
-function choiceOf({ name, versionChoice }: ModelSpec): ModelChoice {
-  switch (versionChoice?.$case) {
-    case "version":
-      return { name, version: versionChoice.value.value };
-    case "versionLabel":
-      return { name, label: versionChoice.value };
-    default:
-      return { name };
-  }
-}
-
-function specOf(name: string, { version }: Servable, signatureName: string): ModelSpec {
-  return { name, versionChoice: { $case: "version", value: { value: version } }, signatureName };
 }

@@ -4,6 +4,7 @@ import { ServeError } from "@vitrine/protocol/status";
 import type { Tensor } from "@vitrine/protocol/tensor";
 import type { BatchResult } from "./batcher.js";
 import type { LoadedSessions } from "./engine.js";
+import { readExamples, signatureOfFeatures } from "./examples.js";
 import {
   checkInputNames,
   checkTensors,
@@ -60,7 +61,7 @@ export class Servable {
     }
     const fetches = selectOutputs(signature, call.outputFilter);
     checkTensors(signature, tensors);
-    return this.#sessions.batcher.submit({ signature, tensors, fetches }, call.signal);
+    return this.#sessions.batcher.submit({ ...fedTensors(signature, tensors), fetches }, call.signal);
   }
 
   #signature(name: string): Signature {
@@ -81,4 +82,12 @@ export class Servable {
   async unload(): Promise<void> {
     await this.#sessions.unload();
   }
+}
+
+/** What the session is fed: the tensors, or the features of the examples that the one input holds. */
+function fedTensors(signature: Signature, tensors: TensorMap) {
+  const features = signature.exampleFeatures;
+  if (features === undefined) return { signature, tensors };
+  const examples = [...tensors.values()].flatMap(({ data }) => (ArrayBuffer.isView(data) ? [] : data));
+  return { signature: signatureOfFeatures(signature, features), tensors: readExamples(examples, features) };
 }

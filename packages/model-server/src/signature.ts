@@ -8,6 +8,8 @@ import type { ElementType, GraphValue, SessionMetadata } from "./worker-messages
 export const DEFAULT_SIGNATURE = "serving_default";
 
 export const PREDICT_METHOD_NAME = "tensorflow/serving/predict";
+export const CLASSIFY_METHOD_NAME = "tensorflow/serving/classify";
+export const REGRESS_METHOD_NAME = "tensorflow/serving/regress";
 
 /** One input or output of a signature. */
 export interface TensorSpec {

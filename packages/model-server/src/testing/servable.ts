@@ -1,18 +1,20 @@
 /** Loads one servable without a server around it. */
 
 import { PassThrough } from "node:stream";
+import type { ModelContract } from "@vitrine/protocol/contract";
 import { createLogger } from "@vitrine/runtime/logger";
 import { Registry } from "prom-client";
 import { Engine } from "../engine.js";
 import { Servable } from "../servable.js";
 import { createServerMetrics } from "../server-metrics.js";
-import { signaturesOf } from "../signature.js";
-import { DEFAULT_SESSION_OPTIONS } from "../worker-messages.js";
+import { type Signatures, signaturesOf } from "../signature.js";
+import { DEFAULT_SESSION_OPTIONS, type SessionMetadata } from "../worker-messages.js";
 
 export async function loadTestServable(
   modelFile: string,
   version: number,
   workerUrl: URL,
+  parts: { signatures?: (graph: SessionMetadata) => Signatures; contract?: ModelContract } = {},
 ): Promise<Servable> {
   const engine = new Engine(
     { workerUrl, workers: 1, slots: 1, session: DEFAULT_SESSION_OPTIONS },
@@ -37,5 +39,6 @@ export async function loadTestServable(
     warmUp: () => [],
     broken: () => {},
   });
-  return new Servable({ version, signatures: signaturesOf(sessions.graph), contract: undefined, sessions });
+  const { signatures = signaturesOf, contract } = parts;
+  return new Servable({ version, signatures: signatures(sessions.graph), contract, sessions });
 }

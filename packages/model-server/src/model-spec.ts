@@ -1,0 +1,35 @@
+/** The ModelSpec of a gRPC request: which servable it means, and what the answer says of it. */
+import type { ModelSpec } from "@vitrine/protocol/gen/tensorflow_serving/apis/model";
+import { ServeError } from "@vitrine/protocol/status";
+import type { ModelChoice, ModelRegistry } from "./model-registry.js";
+import type { RequestDetails } from "./request-log.js";
+import type { Servable } from "./servable.js";
+
+/** @throws {ServeError} REQUEST_INVALID when there is none. */
+export function requiredSpec(modelSpec: ModelSpec | undefined, details: RequestDetails): ModelSpec {
+  if (modelSpec === undefined) throw new ServeError("REQUEST_INVALID", "Missing ModelSpec");
+  details.model = modelSpec.name;
+  return modelSpec;
+}
+
+export function findServable(registry: ModelRegistry, spec: ModelSpec, details: RequestDetails): Servable {
+  const servable = registry.find(choiceOf(spec));
+  details.version = servable.version;
+  return servable;
+}
+
+export function choiceOf({ name, versionChoice }: ModelSpec): ModelChoice {
+  switch (versionChoice?.$case) {
+    case "version":
+      return { name, version: versionChoice.value.value };
+    case "versionLabel":
+      return { name, label: versionChoice.value };
+    default:
+      return { name };
+  }
+}
+
+/** Name, version and signature; never the label. */
+export function specOf(name: string, { version }: Servable, signatureName: string): ModelSpec {
+  return { name, versionChoice: { $case: "version", value: { value: version } }, signatureName };
+}
