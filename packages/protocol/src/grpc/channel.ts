@@ -25,6 +25,8 @@ export interface GrpcChannelOptions {
   readonly keepaliveTimeoutMs?: number;
   /** Speak TLS; `{}` believes the authorities that Node knows. */
   readonly tls?: ClientTls;
+  /** The address to connect to, where `host` was looked up already; `host` stays the name that is asked for. */
+  readonly address?: string;
 }
 
 export interface CallOptions {
@@ -47,7 +49,8 @@ const BACKOFF_JITTER = 0.2;
 export class GrpcChannel {
   readonly #host: string;
   readonly #port: number;
-  readonly #options: Required<Omit<GrpcChannelOptions, "tls">> & Pick<GrpcChannelOptions, "tls">;
+  readonly #options: Required<Omit<GrpcChannelOptions, "tls" | "address">> &
+    Pick<GrpcChannelOptions, "tls" | "address">;
   /** The connection in use. */
   #connection: Connection | undefined;
   /** The attempt in progress; calls wait for it together. */
@@ -121,6 +124,20 @@ export class GrpcChannel {
     }
   }
 
+  /** True while there is a connection that takes calls. */
+  get isConnected(): boolean {
+    return this.#usableConnection() !== undefined;
+  }
+
+  /**
+   * Connects, unless it is connected.
+   *
+   * @throws {ServeError} MODEL_UNAVAILABLE, as {@link unary}.
+   */
+  async connect(): Promise<void> {
+    if (this.#usableConnection() === undefined) await this.#connect();
+  }
+
   /** Ends the connection; open calls fail as UNAVAILABLE, and so does every later one. */
   close(): void {
     this.#closed = true;
@@ -184,8 +201,8 @@ export class GrpcChannel {
   }
 }
 
-/** The attempt goes on for the other calls when this one's signal aborts. */
-function waitUnlessAborted<T>(attempt: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Waits for work that goes on for others when this caller's signal aborts. @throws what it was aborted with. */
+export function waitUnlessAborted<T>(attempt: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });

@@ -80,6 +80,7 @@ function exchange(
     let encoding: string | undefined;
     let status: ServeError | undefined | "absent" = "absent";
     let streamError: unknown;
+    let hasBegun = false;
 
     const finish = (settle: () => void) => {
       signal.removeEventListener("abort", onAbort);
@@ -116,6 +117,7 @@ function exchange(
       streamError = error;
     });
     stream.once("response", (headers) => {
+      hasBegun = true;
       onActivity();
       const wrong = errorOfResponse(headers);
       if (wrong !== undefined) {
@@ -142,7 +144,7 @@ function exchange(
         });
         finish(() => resolve({ kind: "unprocessed", error }));
       } else {
-        finish(() => reject(errorOfBrokenStream(session, stream, streamError)));
+        finish(() => reject(errorOfBrokenStream(session, stream, hasBegun, streamError)));
       }
     });
     if (signal.aborted) onAbort();
@@ -186,13 +188,21 @@ const CODE_OF_HTTP_STATUS = new Map<number, Code>([
   [504, "UNAVAILABLE"],
 ]);
 
-/** A stream that ended without a status. Source: grpc/doc/PROTOCOL-HTTP2.md, Errors */
+/**
+ * A stream that ended without a status.
+ *
+ * @param hasBegun the response's head had arrived.
+ * Source: grpc/doc/PROTOCOL-HTTP2.md, Errors.
+ */
 function errorOfBrokenStream(
   session: ClientHttp2Session,
   stream: ClientHttp2Stream,
+  hasBegun: boolean,
   cause: unknown,
 ): ServeError {
-  if (session.destroyed) {
+  // A server of Node's that is ended by force closes its streams without an error before its connections. gRPC has
+  // INTERNAL for that, which would tell callers that it makes no sense to ask another server.
+  if (session.destroyed || (!hasBegun && stream.rstCode === constants.NGHTTP2_NO_ERROR)) {
     return new ServeError("MODEL_UNAVAILABLE", "the connection to the server was lost", { cause });
   }
   const what = `the server ended the call without a status (HTTP/2 error ${stream.rstCode})`;

@@ -1,5 +1,6 @@
 /** One HTTP/2 connection of a channel, from the attempt to its end. */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
+import { connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { ServeError } from "../status.js";
 import { type ClientTls, secureConnectOptions } from "./tls.js";
@@ -8,6 +9,8 @@ import { CONNECTION_WINDOW_BYTES, MAX_SESSION_MEMORY_MB, STREAM_WINDOW_BYTES } f
 export interface ConnectionOptions {
   readonly host: string;
   readonly port: number;
+  /** Where `host` lies; without it `host` is looked up. */
+  readonly address?: string;
   readonly connectTimeoutMs: number;
   /** A call that has heard nothing for so long makes the peer answer a ping. */
   readonly keepaliveMs: number;
@@ -59,12 +62,15 @@ export class Connection {
    * @throws {ServeError} UNAVAILABLE; the cause says why.
    */
   static open(options: ConnectionOptions): Promise<Connection> {
-    const { host, port, connectTimeoutMs, tls } = options;
+    const { host, port, address = host, connectTimeoutMs, tls } = options;
     return new Promise((resolve, reject) => {
       const authority = host.includes(":") ? `[${host}]` : host;
-      const socket = tls === undefined ? undefined : connectTls(secureConnectOptions(host, port, tls));
+      const secureSocket =
+        tls === undefined
+          ? undefined
+          : connectTls({ ...secureConnectOptions(host, port, tls), host: address });
       const session = connect(`${tls === undefined ? "http" : "https"}://${authority}:${port}`, {
-        ...(socket === undefined ? {} : { createConnection: () => socket }),
+        createConnection: () => secureSocket ?? connectTcp({ host: address, port }),
         settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
         maxSessionMemory: MAX_SESSION_MEMORY_MB,
       });
@@ -82,11 +88,11 @@ export class Connection {
       };
       session.once("close", onClose);
       // A TLS alert, such as for a client without a certificate, ends the session without a word, but not its socket.
-      socket?.on("error", (error) => {
+      secureSocket?.on("error", (error) => {
         failure ??= error;
-        socket.destroy();
+        secureSocket.destroy();
       });
-      socket?.once("close", onClose);
+      secureSocket?.once("close", onClose);
       session.once("remoteSettings", () => {
         clearTimeout(timeout);
         if (tls !== undefined && session.alpnProtocol !== "h2") {
