@@ -121,7 +121,11 @@ function encodeModel(graph: Graph, options: EncodeOnnxOptions, tensor: TensorEnc
     );
   }
   const names = onnxNames(graph);
-  const node = [...graph.nodes, ...names.copies].map((one) => nodeProto(one, names.of, tensor));
+  const node = [
+    ...graph.nodes.map((one) => nodeProto(one, names.of, tensor)),
+    // Their names are ONNX's already.
+    ...names.copies.map((one) => nodeProto(one, (name) => name, tensor)),
+  ];
   const initializer = [...graph.constants].map(([value, constant]) => tensor(names.of(value), constant));
   const writer = new MessageWriter();
   ModelProto.encode(
