@@ -172,14 +172,14 @@ export class Emitter {
     return this.emit("Transpose", [value], { type: value.type, dims }, { perm });
   }
 
-  /** @param target sizes; -1 where the tensor itself decides. */
+  /** @param target sizes: -1 is what the others leave, 0 as in the tensor (a size of 0 where `dims` has one). */
   reshape(value: Value, target: readonly number[], dims: Dims): Value {
     if (value.constant !== undefined && isKnown(dims) && sizeOf(dims) === sizeOf(value.constant.shape)) {
       return this.constant({ ...value.constant, shape: dims });
     }
     if (value.dims?.length === dims.length && dims.every((dim, axis) => dim === value.dims?.[axis]))
       return value;
-    return this.emit("Reshape", [value, this.int64s(target)], { type: value.type, dims }, zeroSizes(target));
+    return this.emit("Reshape", [value, this.int64s(target)], { type: value.type, dims }, zeroSizes(dims));
   }
 
   /** A constant of a shape with one value, or the operator that makes it at run time. */
@@ -261,9 +261,8 @@ export function isFloat(type: ElementType): boolean {
   return type.includes("float");
 }
 
-/** Sizes of 0 are sizes, not "as in the input", where TensorFlow says so. */
-function zeroSizes(target: readonly number[]): Readonly<Record<string, Attribute>> {
-  return target.includes(0) ? { allowzero: 1 } : {};
+function zeroSizes(dims: Dims): Readonly<Record<string, Attribute>> {
+  return dims.includes(0) ? { allowzero: 1 } : {};
 }
 
 /** Shape as the graph states it. */

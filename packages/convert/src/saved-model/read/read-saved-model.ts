@@ -6,7 +6,7 @@ import type { DataType } from "@vitrine/protocol/tensor";
 import type { SignatureDef, TensorInfo } from "../../gen/tensorflow/core/protobuf/meta_graph.js";
 import { elementTypeOfTensorFlow } from "../../graph/element-type.js";
 import type { Constant, ElementType, Graph, Shape } from "../../graph/graph.js";
-import { withoutDeadNodes } from "./dead-nodes.js";
+import { removeUnused } from "../../graph/remove-unused.js";
 import { Emitter, shapeOf, type Value } from "./emitter.js";
 import {
   featureType,
@@ -83,7 +83,7 @@ export async function readSavedModel(folder: string, options: ReadSavedModelOpti
   const variables = await model.readVariables(variablesOf([plan]));
   const emitter = new Emitter(path.basename(folder));
   emitSignature(plan, emitter, variables, new Map(), new Map());
-  return withoutDeadNodes(emitter.build());
+  return removeUnused(emitter.build());
 }
 
 /**
@@ -124,7 +124,7 @@ export async function readAllSignatures(
       );
       return typeof made !== "string";
     });
-    if (read.includes(true)) graphs.push(withoutDeadNodes(emitter.build()));
+    if (read.includes(true)) graphs.push(removeUnused(emitter.build()));
   }
   const sorted = signatureKeys(model).flatMap((key): [string, ReadSignature][] => {
     const signature = signatures.get(key);

@@ -1,5 +1,4 @@
 /** Batch normalisation: TensorFlow's operators of that name, and what Keras 3 takes it apart to. */
-import { numbersConstant, readNumbers } from "../constants.js";
 import type { Dims } from "../dims.js";
 import type { Value } from "../emitter.js";
 import type { Convert, Operation } from "../operation.js";
@@ -89,24 +88,8 @@ function normalised(operation: Operation, layout: "NHWC" | "NCHW", epsilon: numb
   return graph.emit("Add", [scaled, perChannel(offset)], x);
 }
 
-/** TensorFlow 1's operator: t, m, v, beta, gamma over the last axis. */
-const global: Convert = (operation) => {
-  const [x, mean, variance, beta, gamma] = operation.inputs;
-  if (!(x && mean && variance && beta && gamma)) return operation.input(4);
-  const { graph, attributes } = operation;
-  const ones = numbersConstant("float32", variance.constant?.shape ?? [], [
-    ...(readNumbers(variance.constant) ?? []).map(() => 1),
-  ]);
-  const scales = attributes.bool("scale_after_normalization", true);
-  if (!scales && ones === undefined) throw operation.refuse("a variance computed at run time", "a constant");
-  const scale = scales || ones === undefined ? gamma : graph.constant(ones);
-  const epsilon = attributes.float("variance_epsilon", 0.001);
-  return graph.emit("BatchNormalization", [x, scale, beta, mean, variance], x, { epsilon, layout: "NHWC" });
-};
-
 export const BATCH_NORM: ReadonlyMap<string, Convert> = new Map<string, Convert>([
   ["FusedBatchNorm", fused],
   ["FusedBatchNormV2", fused],
   ["FusedBatchNormV3", fused],
-  ["BatchNormWithGlobalNormalization", global],
 ]);

@@ -1,26 +1,58 @@
 /** Pictures made larger or smaller inside the graph. */
-import { computedDim, type Dims } from "../dims.js";
+import { type Dim, unknownDim } from "../dims.js";
 import { sizeAt, type Value } from "../emitter.js";
 import type { Convert, Operation } from "../operation.js";
 
 const SPATIAL = [1, 2];
 
+/**
+ * Emits a Resize of height and width that states all axes: with `axes`, ONNX Runtime 1.30 takes sizes for scales of all
+ * axes when it moves a Transpose past it.
+ *
+ * Scales where both sizes are known. Else sizes, of which the batch is known only at run time, with channels first: the
+ * one order in which ONNX Runtime computes all modes.
+ */
 function resize(
   operation: Operation,
   x: Value,
   size: Value,
-  attributes: Readonly<Record<string, string | number | readonly number[]>>,
+  attributes: Readonly<Record<string, string | number>>,
 ): Value {
   const { graph } = operation;
-  const [batch, , , channels] = operation.dims(0);
-  const sizes: Dims = size.elements ?? ["height", "width"].map((word) => computedDim(word));
-  const dims = [batch ?? 1, sizes[0] ?? 1, sizes[1] ?? 1, channels ?? 1];
-  return graph.emit(
-    "Resize",
-    [x, undefined, undefined, graph.sizes(size, false)],
-    { type: x.type, dims },
-    { ...attributes, axes: SPATIAL },
+  const [batch = 1, height = 1, width = 1, channels = 1] = operation.dims(0);
+  const [toHeight = unknownDim(), toWidth = unknownDim()] = size.elements ?? [];
+  const dims = [batch, toHeight, toWidth, channels];
+  const scales = [scaleOf(height, toHeight), scaleOf(width, toWidth)];
+  const known = scales.filter((scale) => scale !== undefined);
+  if (known.length === scales.length && attributes.mode !== "cubic") {
+    const factors = graph.numbers("float32", [4], [1, ...known, 1]);
+    return graph.emit("Resize", [x, undefined, factors], { type: x.type, dims }, attributes);
+  }
+  const turned = graph.transpose(x, [0, 3, 1, 2]);
+  const shape = graph.shapeOf(turned);
+  const outer = graph.emit("Slice", [shape, graph.int64s([0]), graph.int64s([2]), graph.int64s([0])], {
+    type: "int64",
+    dims: [2],
+    sizes: [batch, channels],
+  });
+  const sizes = graph.emit(
+    "Concat",
+    [outer, graph.sizes(size, false)],
+    { type: "int64", dims: [4] },
+    { axis: 0 },
   );
+  const result = { type: x.type, dims: [batch, channels, toHeight, toWidth] };
+  const resized = graph.emit("Resize", [turned, undefined, undefined, sizes], result, attributes);
+  return graph.transpose(resized, [0, 2, 3, 1]);
+}
+
+/** The factor of an axis, such that the runtime's truncated product is the size wanted. */
+function scaleOf(from: Dim, to: Dim): number | undefined {
+  if (typeof from !== "number" || typeof to !== "number" || from === 0) return undefined;
+  const scale = Math.fround(to / from);
+  if (Math.trunc(Math.fround(scale * from)) === to) return scale;
+  const above = Math.fround(scale * (1 + 2 ** -23));
+  return Math.trunc(Math.fround(above * from)) === to ? above : undefined;
 }
 
 /** Which point of the input a pixel of the result is taken from. */
