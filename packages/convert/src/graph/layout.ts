@@ -31,7 +31,14 @@ export function toLayout(graph: Graph, layout: Layout, options: ToLayoutOptions 
     if (isOther) forms.prefer(value, permutationInto(layout, 4));
   }
   for (const node of source.nodes) rewriteNode(node, { forms, layout, consumers });
-  return removeUnused(forms.build());
+  const moved = removeUnused(forms.build());
+  // A model that is in this layout as it is may have put its Transposes better.
+  const isThere = source.nodes.every((node) => !isSpatial(node.op) || layoutOf(node) === layout);
+  return isThere && countTransposes(source) <= countTransposes(moved) ? source : moved;
+}
+
+export function countTransposes(graph: Graph): number {
+  return graph.nodes.filter(({ op }) => op === "Transpose").length;
 }
 
 /**

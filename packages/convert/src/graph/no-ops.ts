@@ -16,7 +16,9 @@ export function removeNoOps(graph: Graph): Graph {
     const node = joinMoves({ ...source, inputs: source.inputs.map(resolve) }, producers, infos);
     const [data = ""] = node.inputs;
     const [result = "", ...more] = node.outputs;
-    if (isNoOp(node, graph, infos) && more.every((output) => output === "" || node.op === "Dropout")) {
+    const undone = undoneShape(node, producers, infos);
+    if (undone !== undefined) same.set(result, undone);
+    else if (isNoOp(node, graph, infos) && more.every((output) => output === "" || node.op === "Dropout")) {
       same.set(result, data);
     } else {
       nodes.push(node);
@@ -28,6 +30,22 @@ export function removeNoOps(graph: Graph): Graph {
 }
 
 const KEEP_ELEMENTS_IN_ORDER: ReadonlySet<string> = new Set(["Reshape", "Flatten", "Squeeze", "Unsqueeze"]);
+
+/** The value before a chain of reshapes that ends with the sizes it had. */
+function undoneShape(
+  node: Node,
+  producers: ReadonlyMap<string, Node>,
+  infos: InferredValues,
+): string | undefined {
+  const [result = ""] = node.outputs;
+  let current: Node | undefined = node;
+  while (current !== undefined && KEEP_ELEMENTS_IN_ORDER.has(current.op)) {
+    const [source = ""]: readonly string[] = current.inputs;
+    if (haveSameSizes(source, result, infos)) return source;
+    current = producers.get(source);
+  }
+  return undefined;
+}
 
 function isNoOp(node: Node, graph: Graph, infos: InferredValues): boolean {
   const [data = "", second = ""] = node.inputs;
