@@ -15,7 +15,7 @@ describe("TF_SERVING_HOST", () => {
     ["[fd00::7]:9000", "fd00::7", 9000],
   ])("%s", (text, host, port) => {
     expect(parseEndpoint(text)).toEqual({ host, port });
-    expect(configOf({}, { TF_SERVING_HOST: text }).tfServingHost).toEqual({ host, port });
+    expect(configOf({}, { TF_SERVING_HOST: text }).tfServingHost).toEqual([{ host, port }]);
   });
 
   it.each(["", "http://a:8500", "a:b", "a:0", "a:70000", "::1", "a b"])("%j is refused in words", (text) => {
@@ -30,7 +30,7 @@ it("the defaults are those of the interface", () => {
   expect(configOf({})).toMatchObject({
     host: "0.0.0.0",
     port: 9696,
-    tfServingHost: { host: "localhost", port: 8500 },
+    tfServingHost: [{ host: "localhost", port: 8500 }],
     modelName: "clothing-model",
     signatureName: "serving_default",
     allowImageHost: [],

@@ -1,4 +1,5 @@
 /** The gateway's settings. */
+import type { Target } from "@vitrine/protocol/grpc/address-watch";
 import { drainWaitSetting } from "@vitrine/runtime/lifecycle";
 import { logLevelSetting } from "@vitrine/runtime/logger";
 import { type Config, setting } from "@vitrine/runtime/settings";
@@ -12,25 +13,21 @@ const MEBIBYTE = 1024 * 1024;
 
 const DEFAULT_GRPC_PORT = 8500;
 
-/** Where the model tier listens. */
-export interface Endpoint {
-  readonly host: string;
-  readonly port: number;
-}
+const ENGINES = ["tf-serving", "open-inference"] as const;
 
 /**
  * Reads `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`; the port is 8500 unless given.
  *
  * @returns undefined when it is none of these.
  */
-export function parseEndpoint(text: string): Endpoint | undefined {
+export function parseEndpoint(text: string): Target | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/?#@[\]]+))(?::(\d{1,5}))?$/.exec(text.trim());
   const host = match?.[1] ?? match?.[2];
   const port = match?.[3] === undefined ? DEFAULT_GRPC_PORT : Number(match[3]);
   return host === undefined || port < 1 || port > 65535 ? undefined : { host, port };
 }
 
-const endpointSchema = z.string().transform((text, context): Endpoint => {
+const endpointSchema = z.string().transform((text, context): Target => {
   const endpoint = parseEndpoint(text);
   if (endpoint !== undefined) return endpoint;
   context.addIssue({ code: "custom", message: "HOST, HOST:PORT or [IPV6]:PORT" });
@@ -88,10 +85,45 @@ export const gatewaySettings = {
       "Port for /metrics, /docs, /openapi.json and the probes, which then leave the public port (the probes are on both); 0 picks a free one.",
     placeholder: "port",
   }),
-  tfServingHost: setting(endpointSchema.prefault("localhost:8500"), {
+  tfServingHost: setting(z.array(endpointSchema).min(1).prefault(["localhost:8500"]), {
     description:
-      "The model tier's gRPC address: HOST, HOST:PORT or [IPV6]:PORT. The port is 8500 unless given.",
+      "The model tier's gRPC address: HOST, HOST:PORT or [IPV6]:PORT, port 8500 unless given. Requests are spread over every address that the name has, and over several names (repeated, or a comma list): on Kubernetes name a headless Service.",
     placeholder: "host:port",
+  }),
+  resolveMs: setting(z.int().min(0).max(3_600_000).default(5000), {
+    description:
+      "Time between two lookups of the model tier's name, which is how new servers are found; 0: only at the start and when a server is lost.",
+    placeholder: "ms",
+  }),
+  hedgeAfterMs: setting(z.int().min(1).max(3_600_000).optional(), {
+    description:
+      "Ask a second model server when the first has not answered after so long, and take the first answer. Set it near the 95th percentile; it costs that part of the requests twice.",
+    placeholder: "ms",
+  }),
+  engine: setting(z.enum(ENGINES).default("tf-serving"), {
+    description:
+      "Protocol of the model tier: TensorFlow Serving's, or Open Inference v2 (Triton, OpenVINO Model Server, MLServer, KServe), which knows no contracts: give --contract or the flags for one.",
+    placeholder: "protocol",
+  }),
+  tfServingTls: setting(z.boolean().default(false), {
+    description: "Speak TLS to the model tier; the flags below imply it.",
+  }),
+  tfServingCa: setting(z.string().min(1).optional(), {
+    description:
+      "PEM file of the authorities that the model tier's certificate must come from. Default: those of Node.js.",
+    placeholder: "file",
+  }),
+  tfServingCert: setting(z.string().min(1).optional(), {
+    description: "PEM file of the certificate that the gateway shows to the model tier (mutual TLS).",
+    placeholder: "file",
+  }),
+  tfServingKey: setting(z.string().min(1).optional(), {
+    description: "PEM file of that certificate's key.",
+    placeholder: "file",
+  }),
+  tfServingServerName: setting(z.string().min(1).optional(), {
+    description: "Name that the model tier's certificate must have, where it is not the one connected to.",
+    placeholder: "name",
   }),
   modelName: setting(z.string().min(1).default("clothing-model"), {
     description: "Name under which the model tier serves the model.",

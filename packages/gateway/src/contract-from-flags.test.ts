@@ -2,6 +2,8 @@ import { contractFromFiles } from "@vitrine/protocol/contract";
 import { describe, expect, it } from "vitest";
 import { type ContractFlags, contractWithFlags } from "./contract-from-flags.js";
 
+const OPEN = { size: undefined, isNchw: false };
+
 const NONE: ContractFlags = {
   preprocess: undefined,
   size: undefined,
@@ -26,7 +28,7 @@ describe("a model that brings no contract", () => {
   const xception = { ...NONE, preprocess: "xception", size: { width: 299, height: 299 }, labels: ["a", "b"] };
 
   it("gets the one of the flags: Keras' arithmetic, NEAREST, logits, stored orientation", () => {
-    const contract = contractWithFlags(undefined, xception, undefined);
+    const contract = contractWithFlags(undefined, xception, OPEN);
     expect(contract).toMatchObject({
       labels: ["a", "b"],
       scoreKind: "logits",
@@ -53,19 +55,23 @@ describe("a model that brings no contract", () => {
     ["efficientnet", undefined],
     ["none", undefined],
   ])("%s computes %s", (preprocess, preset) => {
-    const contract = contractWithFlags(undefined, { ...xception, preprocess }, undefined);
+    const contract = contractWithFlags(undefined, { ...xception, preprocess }, OPEN);
     expect(contract.preprocessor.vitrine.preset).toBe(preset);
   });
 
   it("takes the size that the signature fixes, unless a flag says another", () => {
     const open = { ...xception, size: undefined };
     const fixed = { width: 20, height: 10 };
-    expect(contractWithFlags(undefined, open, fixed).preprocessor.size).toEqual(fixed);
-    expect(contractWithFlags(undefined, xception, fixed).preprocessor.size).toEqual(xception.size);
+    expect(contractWithFlags(undefined, open, { size: fixed, isNchw: false }).preprocessor.size).toEqual(
+      fixed,
+    );
+    expect(contractWithFlags(undefined, xception, { size: fixed, isNchw: false }).preprocessor.size).toEqual(
+      xception.size,
+    );
   });
 
   it("and gets too few flags says which are missing", () => {
-    expect(() => contractWithFlags(undefined, { ...NONE, preprocess: "vgg16" }, undefined)).toThrow(
+    expect(() => contractWithFlags(undefined, { ...NONE, preprocess: "vgg16" }, OPEN)).toThrow(
       /no --size, --labels, expected either these or --contract DIR/,
     );
   });
@@ -73,7 +79,7 @@ describe("a model that brings no contract", () => {
 
 describe("a model that brings a contract", () => {
   it("is worked by it as it is, without flags", () => {
-    expect(contractWithFlags(brought, NONE, { width: 1, height: 1 })).toBe(brought);
+    expect(contractWithFlags(brought, NONE, { size: { width: 1, height: 1 }, isNchw: false })).toBe(brought);
   });
 
   it.each<[string, Partial<ContractFlags>, object]>([
@@ -95,13 +101,13 @@ describe("a model that brings a contract", () => {
       { preprocessor: { resample: 3, size: { width: 8, height: 9 } } },
     ],
   ])("has it changed by %s in that alone", (_flag, flags, expected) => {
-    const contract = contractWithFlags(brought, { ...NONE, ...flags }, undefined);
+    const contract = contractWithFlags(brought, { ...NONE, ...flags }, OPEN);
     expect(contract).toMatchObject(expected);
     expect(contract.digest).not.toBe(brought.digest);
   });
 
   it("--preprocess replaces all of its arithmetic and keeps its size", () => {
-    const { preprocessor } = contractWithFlags(brought, { ...NONE, preprocess: "vgg16" }, undefined);
+    const { preprocessor } = contractWithFlags(brought, { ...NONE, preprocess: "vgg16" }, OPEN);
     expect(preprocessor).toMatchObject({
       size: { height: 224, width: 224 },
       resample: 0,
@@ -111,4 +117,11 @@ describe("a model that brings a contract", () => {
     });
     expect(preprocessor.image_mean).toBeUndefined();
   });
+});
+
+it("an input with its channels first is filled in that order", () => {
+  const flags = { ...NONE, preprocess: "vgg16", size: { width: 8, height: 8 }, labels: ["a"] };
+  const layoutOf = (isNchw: boolean) =>
+    contractWithFlags(undefined, flags, { size: undefined, isNchw }).preprocessor.vitrine.layout;
+  expect([layoutOf(true), layoutOf(false)]).toEqual(["NCHW", "NHWC"]);
 });

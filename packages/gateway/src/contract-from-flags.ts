@@ -49,6 +49,14 @@ export interface ContractFlags {
   readonly scoreKind: "logits" | "probabilities" | undefined;
 }
 
+/** The picture's input, as far as the signature tells. */
+export interface SignatureInput {
+  /** undefined: any. */
+  readonly size: { readonly width: number; readonly height: number } | undefined;
+  /** Channels first, as PyTorch's exports have them. */
+  readonly isNchw: boolean;
+}
+
 /**
  * The contract to work by: what the model brought, with every flag that was given in its place.
  *
@@ -56,17 +64,17 @@ export interface ContractFlags {
  * NEAREST as the course's helper and Keras' `load_img` do.
  *
  * @param brought the model's own contract, or that of `--contract`.
- * @param inputSize of the signature, where it is fixed: `--size` may then be left out.
+ * @param input what the signature fixes: with a size `--size` may be left out.
  * @throws {ServeError} MODEL_CONTRACT_MISMATCH that names the flags that are missing.
  */
 export function contractWithFlags(
   brought: ModelContract | undefined,
   flags: ContractFlags,
-  inputSize: { width: number; height: number } | undefined,
+  input: SignatureInput,
 ): ModelContract {
   if (brought !== undefined && Object.values(flags).every((flag) => flag === undefined)) return brought;
-  if (brought === undefined) refuseMissing(flags, inputSize);
-  const size = flags.size ?? (brought === undefined ? inputSize : undefined);
+  if (brought === undefined) refuseMissing(flags, input.size);
+  const size = flags.size ?? (brought === undefined ? input.size : undefined);
   const config = record(brought?.files.config);
   const preprocessor = flags.preprocess === undefined ? record(brought?.files.preprocessor) : {};
   return contractFromFiles(
@@ -86,6 +94,7 @@ export function contractWithFlags(
       vitrine: {
         ...record(preprocessor.vitrine),
         ...presetOf(flags.preprocess),
+        ...(flags.preprocess !== undefined && input.isNchw ? { layout: "NCHW" } : {}),
         ...(flags.orientation === undefined ? {} : { orientation: flags.orientation }),
       },
     },

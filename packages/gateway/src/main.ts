@@ -2,7 +2,6 @@
 import { availableParallelism } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { readContract } from "@vitrine/protocol/contract";
-import { GrpcChannel } from "@vitrine/protocol/grpc/channel";
 import type { Tier } from "@vitrine/runtime/lifecycle";
 import type { Logger } from "@vitrine/runtime/logger";
 import { createMetrics } from "@vitrine/runtime/metrics";
@@ -16,11 +15,11 @@ import type { GatewayConfig } from "./config.js";
 import { createImageSource, type ImageSource } from "./image-source.js";
 import { type ContractSource, fitModel } from "./model-fit.js";
 import { createModelLink } from "./model-link.js";
+import { openModelTier } from "./model-tier.js";
 import { createRequestMetrics } from "./observe.js";
 import { createPermits, type Permits } from "./permits.js";
 import { createPictureCache, fetchEachTime } from "./picture-cache.js";
 import { createPredictionCache, NO_PREDICTION_CACHE } from "./prediction-cache.js";
-import { createPredictionClient } from "./prediction-client.js";
 import { createPreprocessor } from "./preprocess.js";
 import { passTraceOn } from "./request-trace.js";
 import type { Traces } from "./traces.js";
@@ -41,8 +40,6 @@ export interface Gateway extends Tier {
   readonly adminUrl: string | undefined;
 }
 
-/** A tier that is away costs a request no longer than this, and half-dead connections are noticed. */
-const CONNECT_TIMEOUT_MS = 2000;
 const DESCRIBE_TIMEOUT_MS = 2000;
 const DESCRIBE_RETRY_MS = { first: 100, greatest: 2000 };
 /** A container sees all cores of its machine; more threads than this want to be asked for. */
@@ -64,14 +61,8 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   const apiKeys = config.apiKeysFile === undefined ? undefined : await readApiKeys(config.apiKeysFile);
   const metrics = createMetrics("gateway", version);
   const permits = createPermits({ maxRequests: config.maxConcurrentRequests, maxBytes: config.maxHeldBytes });
-  const channel = new GrpcChannel(config.tfServingHost.host, config.tfServingHost.port, {
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-  });
-  const client = createPredictionClient({
-    channel,
-    modelName: config.modelName,
-    signatureName: config.signatureName,
-  });
+  const tier = await openModelTier(config, { logger, registry: metrics.registry });
+  const { client } = tier;
   const link = createModelLink({
     client,
     fit: (description) => fitModel(description, source),
@@ -129,7 +120,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
 
   async function closeParts(): Promise<void> {
     link.close();
-    channel.close();
+    tier.close();
     images.close();
     metrics.close();
     await preprocessor.close();

@@ -35,7 +35,8 @@ export function fitModel(description: ModelDescription, source: ContractSource):
   const input = soleInput(description);
   const inputSize = fixedSize(input.shape ?? []);
   const brought = source.folderContract ?? description.contract;
-  const contract = contractWithFlags(brought, source.flags, inputSize);
+  const isNchw = isChannelsFirst(input.shape ?? []);
+  const contract = contractWithFlags(brought, source.flags, { size: inputSize, isNchw });
   const plan = planPreprocessing(contract.preprocessor, input);
   const scores = scoresOutputOf(description, contract);
   const labels = contract.labels.length;
@@ -77,9 +78,14 @@ function soleInput({ inputs, signatureName }: ModelDescription): TensorSpec {
   return input;
 }
 
-/** Height and width of an NHWC input; an NCHW one shows its 3 channels first. */
+/** An NCHW input shows its 3 channels first. */
+function isChannelsFirst(shape: readonly number[]): boolean {
+  return shape.length === 4 && shape[1] === 3 && shape[3] !== 3;
+}
+
+/** Height and width of the input. */
 function fixedSize(shape: readonly number[]): { width: number; height: number } | undefined {
-  const [height = -1, width = -1] = shape[1] === 3 && shape[3] !== 3 ? shape.slice(2) : shape.slice(1, 3);
+  const [height = -1, width = -1] = isChannelsFirst(shape) ? shape.slice(2) : shape.slice(1, 3);
   return shape.length === 4 && height > 0 && width > 0 ? { width, height } : undefined;
 }
 

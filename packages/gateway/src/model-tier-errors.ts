@@ -12,7 +12,7 @@ export function describeError(error: unknown, signal: AbortSignal, modelName: st
   if (cause.code === "UNIMPLEMENTED" || cause.code === "INVALID_ARGUMENT") {
     return new ServeError(
       "MODEL_CONTRACT_MISMATCH",
-      "model tier did not understand GetModelMetadata, expected TensorFlow Serving's gRPC",
+      "model tier did not understand the question about the model, expected the protocol of --engine",
       { cause },
     );
   }

@@ -7,7 +7,7 @@ import {
   SignatureDefMap,
 } from "@vitrine/protocol/gen/tensorflow_serving/apis/get_model_metadata";
 import type { ModelSpec } from "@vitrine/protocol/gen/tensorflow_serving/apis/model";
-import type { GrpcChannel } from "@vitrine/protocol/grpc/channel";
+import type { BalancedChannel } from "@vitrine/protocol/grpc/balanced-channel";
 import { GET_MODEL_METADATA, PREDICT } from "@vitrine/protocol/services";
 import { ServeError } from "@vitrine/protocol/status";
 import { type DataType, type Tensor, tensorFromProto, tensorToProto } from "@vitrine/protocol/tensor";
@@ -49,7 +49,7 @@ export interface CallContext {
 }
 
 export interface PredictionClientOptions {
-  readonly channel: Pick<GrpcChannel, "unary">;
+  readonly channel: Pick<BalancedChannel, "unary">;
   readonly modelName: string;
   readonly signatureName: string;
 }
@@ -161,7 +161,8 @@ export function createPredictionClient(options: PredictionClientOptions): Predic
   return { describe, predict };
 }
 
-function callOptions(context: CallContext) {
+/** Of a call that is part of the caller's. */
+export function callOptions(context: CallContext) {
   return { signal: context.signal, timeoutMs: context.remainingMs(), metadata: context.metadata ?? {} };
 }
 
