@@ -6,9 +6,8 @@ import type { Tensor, TensorData } from "@vitrine/protocol/tensor";
 import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { elementTypeOfTensorFlow, isElementType, TENSORFLOW_TYPES } from "./graph/element-type.js";
 import type { ElementType, Graph } from "./graph/graph.js";
-import { toLayout } from "./graph/layout.js";
-import { optimise } from "./graph/optimise.js";
 import { encodeOnnx, joinParts } from "./onnx/write-onnx.js";
+import { preparedGraph } from "./prepared-graph.js";
 
 /**
  * Runs a graph once.
@@ -22,16 +21,6 @@ export async function runGraph(
   feeds: ReadonlyMap<string, Tensor>,
 ): Promise<Map<string, Tensor>> {
   return runOnnx(joinParts(encodeOnnx(preparedGraph(graph, "optimised"))), feeds);
-}
-
-/**
- * The graph as it goes into an ONNX model.
- *
- * @param how `optimised` as it would be written; `plain` with every operator as it was read, so that passes can be
- *   checked against it.
- */
-export function preparedGraph(graph: Graph, how: "optimised" | "plain"): Graph {
-  return how === "plain" ? toLayout(graph, "NCHW") : optimise(toLayout(optimise(graph), "NCHW"));
 }
 
 /** Runs an ONNX model once. @param model its bytes, or its file when the weights lie beside it. */

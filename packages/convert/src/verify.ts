@@ -8,7 +8,8 @@ import { newElements } from "./graph/constant-values.js";
 import { TENSORFLOW_TYPES } from "./graph/element-type.js";
 import type { Graph, GraphInput } from "./graph/graph.js";
 import { writeOnnx } from "./onnx/write-onnx.js";
-import { type OnnxSession, openOnnx, preparedGraph } from "./run-graph.js";
+import { preparedGraph } from "./prepared-graph.js";
+import { type OnnxSession, openOnnx } from "./run-graph.js";
 
 /**
  * Largest difference that a conversion may make, relative to the range of the outputs. TensorFlow differs from itself by
