@@ -39,7 +39,7 @@ def positive(*shape):
 def tensor(array):
     array = np.asarray(array)
     if array.dtype == object or array.dtype.kind in "SU":
-        flat = [x.decode() if isinstance(x, bytes) else str(x) for x in array.reshape(-1)]
+        flat = [x.decode("latin-1") if isinstance(x, bytes) else str(x) for x in array.reshape(-1)]
         return {"dtype": "string", "shape": list(array.shape), "data": flat}
     flat = array.reshape(-1).tolist()
     data = [x if not isinstance(x, float) or np.isfinite(x) else str(x) for x in flat]
@@ -341,8 +341,216 @@ def write_operators():
     pack("operators", folder, answers)
 
 
+v1 = tf.compat.v1
+
+
+def small_network(x, training, use_resource=False, partitioner=None):
+    """Convolution, batch normalisation and dropout as TensorFlow 1 wrote them, a dense layer, probabilities."""
+
+    def variable(name, array):
+        return v1.get_variable(name, initializer=tf.constant(array), use_resource=use_resource)
+
+    with v1.variable_scope("net", use_resource=use_resource):
+        y = tf.nn.conv2d(x, variable("kernel", values(3, 3, 3, 8)), 2, "SAME")
+        scale, offset = variable("gamma", positive(8)), variable("beta", values(8))
+        mean, variance = variable("mean", values(8)), variable("variance", positive(8))
+
+        def batch_norm(is_training):
+            statistics = {} if is_training else {"mean": mean, "variance": variance}
+            return v1.nn.fused_batch_norm(y, scale, offset, epsilon=0.001, is_training=is_training, **statistics)[0]
+
+        y = v1.cond(training, lambda: batch_norm(True), lambda: batch_norm(False))
+        y = tf.nn.relu(y)
+        y = v1.cond(training, lambda: v1.nn.dropout(y, rate=0.5), lambda: tf.identity(y))
+        y = tf.reduce_mean(y, [1, 2])
+        if partitioner is None:
+            dense = variable("dense", values(8, 6))
+        else:
+            shape, array = [8, 6], values(8, 6)
+            dense = v1.get_variable("dense", shape, initializer=lambda shape, dtype=None, partition_info=None: array_part(array, shape, partition_info), partitioner=partitioner, use_resource=use_resource)
+        y = tf.nn.bias_add(tf.matmul(y, tf.convert_to_tensor(dense)), variable("bias", values(6)))
+    return tf.nn.softmax(y, name="probabilities")
+
+
+def array_part(array, shape, info):
+    offset = info.var_offset if info is not None else [0] * len(shape)
+    return tf.constant(array[tuple(slice(o, o + n) for o, n in zip(offset, shape))])
+
+
+def answers_of(folder, runs, tags=("serve",)):
+    """What the TensorFlow 1 loader answers, by signature."""
+    with v1.Session(graph=tf.Graph()) as session:
+        meta = v1.saved_model.load(session, list(tags), folder)
+        answers = {}
+        for signature, feeds in runs:
+            definition = meta.signature_def[signature]
+            outputs = {alias: info.name for alias, info in definition.outputs.items()}
+            fed = {definition.inputs[alias].name: array for alias, array in feeds.items()}
+            results = session.run(outputs, fed)
+            for result in results.values():
+                assert result.dtype == object or np.ptp(result) > 1e-3, signature
+            case = {"inputs": {k: tensor(v) for k, v in feeds.items()}, "outputs": {k: tensor(v) for k, v in results.items()}}
+            answers.setdefault(signature, []).append(case)
+        return answers
+
+
+def predict_signature(inputs, outputs):
+    return v1.saved_model.predict_signature_def(inputs, outputs)
+
+
+def export_v1(name, build, runs, v2_control_flow=False, session_config=None, sharded=False, freeze=False, tags=("serve",)):
+    folder = os.path.join(tempfile.mkdtemp(), "export")
+    (v1.enable_control_flow_v2 if v2_control_flow else v1.disable_control_flow_v2)()
+    with tf.Graph().as_default() as graph, v1.Session(graph=graph, config=session_config) as session:
+        signatures = build()
+        if graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES):
+            session.run(v1.global_variables_initializer())
+        if freeze:
+            outputs = [info.name.split(":")[0] for s in signatures.values() for info in s.outputs.values()]
+            frozen = v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), outputs)
+            with tf.Graph().as_default() as plain, v1.Session(graph=plain) as other:
+                v1.import_graph_def(frozen, name="")
+                builder = v1.saved_model.Builder(folder)
+                builder.add_meta_graph_and_variables(other, list(tags), signature_def_map=signatures)
+                builder.save()
+        else:
+            saver = v1.train.Saver(sharded=True) if sharded else None
+            builder = v1.saved_model.Builder(folder)
+            builder.add_meta_graph_and_variables(session, list(tags), signature_def_map=signatures, strip_default_attrs=True, saver=saver)
+            builder.save()
+    pack(name, folder, answers_of(folder, runs, tags))
+
+
+def pictures(count):
+    return values(count, 8, 8, 3)
+
+
+def build_network(**options):
+    def build():
+        x = v1.placeholder(tf.float32, [None, 8, 8, 3], "images")
+        training = v1.placeholder_with_default(False, [], "keras_learning_phase")
+        return {"serving_default": predict_signature({"images": x}, {"probabilities": small_network(x, training, **options)})}
+
+    return build
+
+
+RUNS = [("serving_default", {"images": pictures(2)}), ("serving_default", {"images": pictures(1)})]
+
+
+def write_tf1():
+    partitioner = v1.fixed_size_partitioner(3)
+    export_v1("tf1-variables", build_network(), RUNS)
+    export_v1("tf1-resources", build_network(use_resource=True), RUNS, v2_control_flow=True)
+    export_v1("tf1-partitioned", build_network(partitioner=partitioner), RUNS)
+    export_v1("tf1-partitioned-resources", build_network(partitioner=partitioner, use_resource=True), RUNS, tags=("serve", "gpu"))
+    export_v1("tf1-frozen", build_network(), RUNS, freeze=True)
+
+    def on_two_devices():
+        x = v1.placeholder(tf.float32, [None, 4], "x")
+        with tf.device("/cpu:0"):
+            a = v1.get_variable("a", initializer=values(4, 3))
+        with tf.device("/cpu:1"):
+            b = v1.get_variable("b", initializer=values(3, 5))
+        return {"serving_default": predict_signature({"x": x}, {"y": tf.matmul(tf.matmul(x, a), b)})}
+
+    config = v1.ConfigProto(device_count={"CPU": 2}, allow_soft_placement=True)
+    export_v1("tf1-shards", on_two_devices, [("serving_default", {"x": values(3, 4)})], session_config=config, sharded=True)
+
+    def estimator_like():
+        serialised = v1.placeholder(tf.string, [None], "examples")
+        features = v1.parse_example(
+            serialised,
+            {
+                "pixels": v1.FixedLenFeature([12], tf.float32),
+                "weight": v1.FixedLenFeature([], tf.float32, default_value=0.5),
+                "size": v1.FixedLenFeature([2], tf.int64, default_value=[3, 4]),
+            },
+        )
+        w = v1.get_variable("w", initializer=values(12, 4))
+        logits = tf.matmul(features["pixels"], w) * features["weight"][:, None]
+        logits += tf.cast(tf.reduce_sum(features["size"], 1, keepdims=True), tf.float32) * [[0.1, 0.2, -0.1, 0]]
+        scores = tf.nn.softmax(logits)
+        labels = tf.constant(["cat", "dog", "bird", "fish"])
+        best = tf.gather(labels, tf.argmax(scores, 1))
+        method = "tensorflow/serving/classify"
+        info = v1.saved_model.build_tensor_info
+        classify = v1.saved_model.build_signature_def({"inputs": info(serialised)}, {"scores": info(scores)}, method)
+        return {
+            "serving_default": classify,
+            "predict": predict_signature({"examples": serialised}, {"scores": scores, "best": best, "logits": logits}),
+            "dense": predict_signature({"pixels": features["pixels"], "weight": features["weight"], "size": features["size"]}, {"scores": scores}),
+        }
+
+    examples = np.array([example(values(12), 0.75, [1, 2]), example(values(12), None, None)], object)
+    dense = {"pixels": values(2, 12), "weight": np.float32([0.75, 0.5]), "size": np.int64([[1, 2], [3, 4]])}
+    runs = [("dense", dense), ("serving_default", {"inputs": examples}), ("predict", {"examples": examples})]
+    export_v1("tf1-examples", estimator_like, runs)
+
+
+def example(pixels, weight, size):
+    features = {"pixels": tf.train.Feature(float_list=tf.train.FloatList(value=pixels))}
+    if weight is not None:
+        features["weight"] = tf.train.Feature(float_list=tf.train.FloatList(value=[weight]))
+        features["size"] = tf.train.Feature(int64_list=tf.train.Int64List(value=size))
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+class Classifier(tf.Module):
+    """Several functions over shared variables, a branch that a constant decides, and a parsed example."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernel = tf.Variable(values(3, 3, 3, 4), name="kernel")
+        self.dense = tf.Variable(values(4, 5), name="dense")
+        self.training = tf.constant(False)
+        self.counter = tf.Variable(0, name="counter")
+
+    def features(self, x):
+        y = tf.nn.conv2d(x, self.kernel, 2, "SAME")
+        return tf.cond(self.training, lambda: tf.nn.dropout(y, 0.5), lambda: tf.nn.relu(y))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.float32, "x")])
+    def logits(self, x):
+        return {"logits": tf.matmul(tf.reduce_max(self.features(x), [1, 2]), self.dense)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.float32, "x")])
+    def scores(self, x):
+        logits = self.logits(x)["logits"]
+        best = tf.math.top_k(tf.nn.softmax(logits), 2)
+        return {"logits": tf.nn.softmax(logits), "values": best.values, "indices": best.indices}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.uint8, "bytes")])
+    def invert(self, bytes):
+        return {"y": 255 - tf.cast(bytes, tf.int32)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    def from_examples(self, examples):
+        parsed = tf.io.parse_example(examples, {"image": tf.io.FixedLenFeature([8, 8, 3], tf.float32), "name": tf.io.FixedLenFeature([], tf.string, "nobody")})
+        return {"logits": self.logits(parsed["image"])["logits"], "name": parsed["name"]}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "jpegs")])
+    def from_jpeg(self, jpegs):
+        images = tf.map_fn(lambda b: tf.image.resize(tf.io.decode_jpeg(b, channels=3), [8, 8]), jpegs, fn_output_signature=tf.float32)
+        return self.logits(images)
+
+
+def write_tf2():
+    module = Classifier()
+    signatures = {"serving_default": module.logits, "scores": module.scores, "invert": module.invert, "from_examples": module.from_examples, "from_jpeg": module.from_jpeg}
+    folder = tempfile.mkdtemp()
+    tf.saved_model.save(module, folder, signatures=signatures)
+    images = pictures(2)
+    runs = [
+        ("serving_default", {"x": images}),
+        ("scores", {"x": images}),
+        ("invert", {"bytes": np.uint8(RANDOM.randint(0, 255, [2, 3]))}),
+    ]
+    pack("tf2-signatures", folder, answers_of(folder, runs))
+
+
 def pack(name, folder, answers):
     target = os.path.join(TARGET, name)
+    shutil.rmtree(target, ignore_errors=True)
     for root, _, files in os.walk(folder):
         for file in files:
             if file == "fingerprint.pb":
@@ -361,9 +569,8 @@ def zipped(path, content):
         stream.write(content)
 
 
-MODELS = {"operators": write_operators}
+MODELS = {"operators": write_operators, "tf1": write_tf1, "tf2": write_tf2}
 
 if __name__ == "__main__":
     for model in sys.argv[1:] or MODELS:
-        shutil.rmtree(os.path.join(TARGET, model), ignore_errors=True)
         MODELS[model]()

@@ -4,6 +4,7 @@ import { int64Constant, sizeOf } from "../../graph/constant-values.js";
 import type { Attribute, Constant, ElementType, Graph, Shape } from "../../graph/graph.js";
 import { GraphBuilder } from "../../graph/graph-builder.js";
 import { isIdentity, permuteConstant } from "../../graph/permutation.js";
+import { float32Of } from "../../keras/weight-types.js";
 import { numbersConstant, readNumbers } from "./constants.js";
 import { type Dim, type Dims, dimsOfShape, isKnown, shapeOfDims, unknownDim } from "./dims.js";
 
@@ -54,19 +55,29 @@ export class Emitter {
     this.#node = node;
   }
 
+  /** What callers feed. Half floats are widened at once: see {@link wide}. */
   input(alias: string, type: ElementType, shape: Shape | undefined): Value {
+    this.begin(alias);
     const name = this.#builder.input(alias, type, shape);
     const value: Value = { type, dims: dimsOfShape(shape, name) };
     this.#names.set(value, name);
     this.#inputs.add(name);
-    return value;
+    return this.cast(value, wide(type));
   }
 
+  /** @param type as the signature states it. */
   output(alias: string, value: Value, type: ElementType, shape: Shape | undefined): void {
-    this.#builder.output(alias, this.nameOf(value), type, shape);
+    this.begin(alias);
+    const isHalf = type !== wide(type) && value.type === wide(type);
+    const given = isHalf
+      ? this.emit("Cast", [value], { type, dims: value.dims }, { to: type })
+      : this.#computed(value);
+    this.#builder.output(alias, this.nameOf(given), given.type, shape);
   }
 
-  constant(constant: Constant): Value {
+  /** A constant; half floats as float32. */
+  constant(stored: Constant): Value {
+    const constant = stored.type === wide(stored.type) ? stored : float32Of(stored);
     const { type, shape } = constant;
     const elements = shape.length <= 1 && isInteger(type) ? readNumbers(constant) : undefined;
     return { type, dims: shape, constant, ...(elements === undefined ? {} : { elements }) };
@@ -81,10 +92,9 @@ export class Emitter {
     return this.constant(constant);
   }
 
-  /** A scalar of the type of another value; half floats are cast. */
+  /** A scalar, often of the type of another value. */
   scalar(type: ElementType, number: number): Value {
-    if (type !== "float16" && type !== "bfloat16") return this.numbers(type, [], [number]);
-    return this.cast(this.numbers("float32", [], [number]), type);
+    return this.numbers(type, [], [number]);
   }
 
   /** A list of int64, as ONNX takes axes, shapes and pads. */
@@ -133,7 +143,8 @@ export class Emitter {
     return known;
   }
 
-  cast(value: Value, type: ElementType): Value {
+  cast(value: Value, to: ElementType): Value {
+    const type = wide(to);
     if (value.type === type) return value;
     const numbers = readNumbers(value.constant);
     if (numbers !== undefined && type !== "string") {
@@ -204,7 +215,7 @@ export class Emitter {
   }
 
   /** A value that an operator computes: an output may not be an input, nor a constant. */
-  computed(value: Value): Value {
+  #computed(value: Value): Value {
     const isComputed = value.constant === undefined && !this.#inputs.has(this.nameOf(value));
     return isComputed ? value : this.emit("Identity", [value], value);
   }
@@ -251,6 +262,14 @@ export class Emitter {
     this.#constants.set(key, name);
     return name;
   }
+}
+
+/**
+ * The type to compute in. ONNX Runtime has no kernels for half floats on CPUs: bfloat16 it refuses, float16 it widens
+ * operator by operator. Both are computed in float32, which is at least as exact.
+ */
+function wide(type: ElementType): ElementType {
+  return type === "float16" || type === "bfloat16" ? "float32" : type;
 }
 
 export function isInteger(type: ElementType): boolean {

@@ -5,7 +5,6 @@ import { elementsOf } from "../../graph/constant-values.js";
 import { elementTypeOfTensorFlow } from "../../graph/element-type.js";
 import type { Constant, Shape } from "../../graph/graph.js";
 import { constantOfProto } from "./constants.js";
-import type { FlatGraph } from "./flatten.js";
 import { shapeOfProto, type TfNode } from "./tf-node.js";
 
 /** A feature that ParseExample reads densely. */
@@ -18,53 +17,43 @@ export interface TfExampleFeature {
   readonly defaultValue?: readonly (number | bigint)[] | readonly Uint8Array[];
 }
 
-/** An operator that parses examples, and which of its outputs is which feature. */
-export interface ParsedExamples {
-  readonly node: TfNode;
-  /** By index of the output. */
-  readonly features: ReadonlyMap<number, TfExampleFeature>;
+/** A feature and its places in the operator that parses it. */
+export interface ParsedFeature extends TfExampleFeature {
+  /** Index of the operator's output. */
+  readonly output: number;
+  /** Index of its input that holds the default. */
+  readonly defaultInput: number;
 }
 
 export function isParseExample(node: TfNode): boolean {
   return node.op === "ParseExample" || node.op === "ParseExampleV2";
 }
 
+/** Operators that parse strings which callers feed. */
+export function parsesFedExamples(node: TfNode): boolean {
+  return isParseExample(node) && node.inputs[0]?.node.fed !== undefined;
+}
+
 /**
- * What the graph's ParseExample operators read from a string that callers feed.
+ * What a ParseExample operator reads, defaults left out.
  *
  * Only dense features of fixed shape: sparse and ragged ones are no outputs here, and refused where they are taken.
  */
-export function parsedExamples(flat: FlatGraph): readonly ParsedExamples[] {
-  return flat.nodes
-    .filter((node) => isParseExample(node) && node.inputs[0]?.node.fed !== undefined)
-    .map((node) => ({ node, features: featuresOf(node) }));
-}
-
-function featuresOf(node: TfNode): ReadonlyMap<number, TfExampleFeature> {
+export function featuresOf(node: TfNode): readonly ParsedFeature[] {
   const { attributes } = node;
   const types = attributes.types("Tdense");
   const shapes = attributes.shapes("dense_shapes");
   const isV2 = node.op === "ParseExampleV2";
   const sparse = isV2 ? attributes.int("num_sparse", 0) : attributes.int("Nsparse", 0);
   // V2 has its keys as one list each; V1 has an input for each key.
-  const keys = isV2
-    ? stringsOf(constantAt(node, 3))
-    : types.flatMap((_, index) => stringsOf(constantAt(node, 2 + sparse + index)));
+  const keys = isV2 ? stringsOf(node, 3) : types.flatMap((_, index) => stringsOf(node, 2 + sparse + index));
   const firstDefault = isV2 ? 5 : 2 + sparse + types.length;
-  const features = new Map<number, TfExampleFeature>();
-  for (const [index, dtype] of types.entries()) {
+  return types.flatMap((dtype, index) => {
     const shape = shapeOfProto(shapes[index]);
     const name = keys[index];
-    if (shape === undefined || shape.includes(-1) || name === undefined) continue;
-    const defaultValue = defaultOf(constantAt(node, firstDefault + index));
-    features.set(3 * sparse + index, {
-      name,
-      dtype,
-      shape,
-      ...(defaultValue === undefined ? {} : { defaultValue }),
-    });
-  }
-  return features;
+    if (shape === undefined || shape.includes(-1) || name === undefined) return [];
+    return [{ name, dtype, shape, output: 3 * sparse + index, defaultInput: firstDefault + index }];
+  });
 }
 
 /** Element type of a feature in the graph. @throws {ServeError} MODEL_UNSUPPORTED for types that examples do not hold. */
@@ -77,25 +66,31 @@ export function featureType({ name, dtype }: TfExampleFeature): "float32" | "int
   );
 }
 
-/** An empty default says that the feature has to be there. */
-function defaultOf(constant: Constant): TfExampleFeature["defaultValue"] {
+/** Elements of a default; undefined for an empty one, which says that the feature has to be there. */
+export function defaultOf(
+  feature: TfExampleFeature,
+  constant: Constant | undefined,
+): TfExampleFeature["defaultValue"] {
+  if (constant === undefined) {
+    throw new ServeError(
+      "MODEL_UNSUPPORTED",
+      `feature ${feature.name} has a default computed at run time, expected a constant`,
+    );
+  }
   if (constant.shape.includes(0)) return undefined;
   if (constant.strings !== undefined) return constant.strings;
   return Array.from<number | bigint>(elementsOf(constant));
 }
 
-function stringsOf(constant: Constant): readonly string[] {
-  const text = new TextDecoder();
-  return (constant.strings ?? []).map((bytes) => text.decode(bytes));
-}
-
-function constantAt(node: TfNode, index: number): Constant {
+function stringsOf(node: TfNode, index: number): readonly string[] {
   const source = node.inputs[index]?.node;
   if (source?.op !== "Const") {
     throw new ServeError(
       "MODEL_UNSUPPORTED",
-      `node ${node.name} is a ${node.op} whose input ${index} is a ${source?.op ?? "missing one"}, expected a constant`,
+      `node ${node.name} is a ${node.op} whose keys are a ${source?.op ?? "missing input"}, expected constants`,
     );
   }
-  return constantOfProto(source.attributes.tensor("value"), `node ${source.name} (Const)`);
+  const { strings } = constantOfProto(source.attributes.tensor("value"), `node ${source.name} (Const)`);
+  const text = new TextDecoder();
+  return (strings ?? []).map((bytes) => text.decode(bytes));
 }

@@ -3,7 +3,9 @@ import { ServeError } from "@vitrine/protocol/status";
 import type { Constant } from "../../graph/graph.js";
 import { constantOfProto } from "./constants.js";
 import type { Emitter, Value } from "./emitter.js";
+import { parsesFedExamples } from "./example-features.js";
 import type { FlatGraph } from "./flatten.js";
+import type { FunctionLibrary } from "./function-library.js";
 import { Operation } from "./operation.js";
 import { dilatedConvolution } from "./operators/convolution.js";
 import { adviceFor, OPERATORS } from "./operators/operators.js";
@@ -18,8 +20,9 @@ export interface LowerOptions {
   readonly feeds: ReadonlyMap<string, Value>;
   /** Values of variables, by name of their node. */
   readonly variables: ReadonlyMap<string, Constant>;
-  /** Values of operators that were converted beforehand: parsed examples. */
-  readonly given: ReadonlyMap<TfNode, readonly Value[]>;
+  /** Converts a ParseExample of what callers feed: its outputs, those that can be had. */
+  readonly parseExamples: (operation: Operation) => readonly (Value | undefined)[];
+  readonly library: FunctionLibrary;
 }
 
 /**
@@ -29,7 +32,7 @@ export interface LowerOptions {
  * @throws {ServeError} MODEL_UNSUPPORTED naming up to ten operators that cannot be converted, and what would help.
  */
 export function lower(flat: FlatGraph, graph: Emitter, options: LowerOptions): readonly Value[] {
-  const done = new Map<TfNode, readonly Value[]>(options.given);
+  const done = new Map<TfNode, readonly (Value | undefined)[]>();
   const uses = usesOf(flat);
   const dilated = dilatedConvolutions(flat, uses);
   const partsOfDilated = new Set([...dilated.values()].flatMap(({ middle, first }) => [middle, first]));
@@ -45,13 +48,17 @@ export function lower(flat: FlatGraph, graph: Emitter, options: LowerOptions): r
         done.set(node, [joined]);
         continue;
       }
+      if (!isKnown(node)) throw unknown(node, options.library);
       const inputs = node.inputs.map((input) => done.get(input.node)?.[input.index]);
       const known = inputs.filter((input) => input !== undefined);
       if (known.length !== inputs.length) {
         problems.push(...untold(node, done, problemOf));
         continue;
       }
-      const values = convert(new Operation(node, graph, known, uses), options);
+      const values: Value | readonly (Value | undefined)[] = convert(
+        new Operation(node, graph, known, uses),
+        options,
+      );
       done.set(node, Array.isArray(values) ? values : [values]);
     } catch (error) {
       if (!(error instanceof ServeError) || error.reason !== "MODEL_UNSUPPORTED") throw error;
@@ -64,11 +71,50 @@ export function lower(flat: FlatGraph, graph: Emitter, options: LowerOptions): r
   return flat.outputs.map((output) => valueAt(done, output));
 }
 
-function convert(operation: Operation, { feeds, variables }: LowerOptions): Value | readonly Value[] {
+/** Whether the operator is one that may be converted, whatever its inputs are. */
+function isKnown(node: TfNode): boolean {
+  const { op, fed } = node;
+  return fed !== undefined || isVariable(op) || isConst(op) || OPERATORS.has(op) || parsesFedExamples(node);
+}
+
+function isConst(op: string): boolean {
+  return op === "Const" || op === "HostConst";
+}
+
+function unknown(node: TfNode, library: FunctionLibrary): ServeError {
+  const inner = decodersOf(node, library);
+  const what = inner === undefined ? `a ${node.op}` : `a ${node.op} over a function with ${inner}`;
+  return new ServeError(
+    "MODEL_UNSUPPORTED",
+    `node ${node.name} is ${what}, expected ${adviceFor(inner ?? node.op)}`,
+  );
+}
+
+/** The operator that decodes pictures inside a loop, which tf.map_fn writes around it. */
+function decodersOf(node: TfNode, library: FunctionLibrary): string | undefined {
+  if (!node.attributes.has("body")) return undefined;
+  const pending = [node.attributes.func("body").name];
+  const seen = new Set<string>();
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    if (seen.has(name) || !library.has(name)) continue;
+    seen.add(name);
+    for (const { op, attr } of library.get(name).nodes.values()) {
+      if (op.startsWith("Decode")) return op;
+      const { value } = attr.get("f") ?? {};
+      if (value?.$case === "func") pending.push(value.value.name);
+    }
+  }
+  return undefined;
+}
+
+function convert(
+  operation: Operation,
+  { feeds, variables, parseExamples }: LowerOptions,
+): Value | readonly (Value | undefined)[] {
   const { node, graph } = operation;
   if (node.fed !== undefined) {
     // Serialised examples are no input of the graph; their features are.
-    return feeds.get(node.fed) ?? [];
+    return feeds.get(node.fed) ?? { type: "string", dims: undefined };
   }
   if (isVariable(node.op)) {
     const constant = variables.get(node.name);
@@ -78,16 +124,17 @@ function convert(operation: Operation, { feeds, variables }: LowerOptions): Valu
       `node ${node.name} is a ${node.op} that the checkpoint does not hold, expected a variable saved with the model`,
     );
   }
-  if (node.op === "Const" || node.op === "HostConst") {
+  if (isConst(node.op)) {
     return graph.constant(constantOfProto(node.attributes.tensor("value"), operation.title));
   }
+  if (parsesFedExamples(node)) return parseExamples(operation);
   const known = OPERATORS.get(node.op);
-  if (known !== undefined) return known(operation);
-  throw new ServeError(
-    "MODEL_UNSUPPORTED",
-    `node ${node.name} is a ${node.op}, expected ${adviceFor(node.op)}`,
-  );
+  if (known === undefined) throw new ServeError("INTERNAL", `${operation.title} was let through`);
+  return known(operation);
 }
+
+/** Outputs of operators that are converted; one that cannot be had is undefined. */
+type Done = ReadonlyMap<TfNode, readonly (Value | undefined)[]>;
 
 interface Dilated {
   readonly middle: TfNode;
@@ -114,7 +161,7 @@ function convertDilated(
   node: TfNode,
   { middle, first }: Dilated,
   graph: Emitter,
-  done: ReadonlyMap<TfNode, readonly Value[]>,
+  done: Done,
   uses: ReadonlyMap<TfNode, number>,
 ): Value | undefined {
   const values = [
@@ -138,11 +185,7 @@ function convertDilated(
  * Problems that an operator without all of its inputs brings to light: an output that its source does not have, and
  * the parts of what turned out to be no dilated convolution. What merely follows a fault is none itself.
  */
-function untold(
-  node: TfNode,
-  done: ReadonlyMap<TfNode, readonly Value[]>,
-  problemOf: Map<TfNode, string>,
-): string[] {
+function untold(node: TfNode, done: Done, problemOf: Map<TfNode, string>): string[] {
   return node.inputs.flatMap((input) => {
     const problem = problemOf.get(input.node);
     problemOf.delete(input.node);
@@ -163,7 +206,7 @@ function usesOf(flat: FlatGraph): ReadonlyMap<TfNode, number> {
   return uses;
 }
 
-function valueAt(done: ReadonlyMap<TfNode, readonly Value[]>, { node, index }: TfTensor): Value {
+function valueAt(done: Done, { node, index }: TfTensor): Value {
   const value = done.get(node)?.[index];
   if (value !== undefined) return value;
   throw unsupported([`output ${index} of node ${node.name} (${node.op})`]);

@@ -9,18 +9,22 @@ import type { Constant, ElementType, Graph, Shape } from "../../graph/graph.js";
 import { removeUnused } from "../../graph/remove-unused.js";
 import { Emitter, shapeOf, type Value } from "./emitter.js";
 import {
+  defaultOf,
+  featuresOf,
   featureType,
   isParseExample,
-  type ParsedExamples,
-  parsedExamples,
+  type ParsedFeature,
+  parsesFedExamples,
   type TfExampleFeature,
 } from "./example-features.js";
 import { type FlatGraph, flatten } from "./flatten.js";
+import type { FunctionLibrary } from "./function-library.js";
 import { lower } from "./lower.js";
 import { type OpenedModel, openModel } from "./opened-model.js";
+import type { Operation } from "./operation.js";
 import { Scopes } from "./scopes.js";
 import { parseTensorName } from "./tensor-names.js";
-import { shapeOfProto, type TfNode } from "./tf-node.js";
+import { shapeOfProto } from "./tf-node.js";
 import { isVariable } from "./variables.js";
 
 const DEFAULT_SIGNATURE = "serving_default";
@@ -62,7 +66,10 @@ export interface ReadSignature {
 }
 
 export interface AllSignatures {
-  /** One for each set of inputs: signatures that take the same share a graph, and what both compute is there once. */
+  /**
+   * One for each set of inputs: signatures that take the same share a graph, and what both compute is there once. That
+   * of `serving_default` comes first. Outputs that would have one alias in common are named `SIGNATURE/ALIAS`.
+   */
   readonly graphs: readonly Graph[];
   /** By key; those of the loader itself (`__saved_model_init_op`) are left out. */
   readonly signatures: ReadonlyMap<string, ReadSignature>;
@@ -82,7 +89,7 @@ export async function readSavedModel(folder: string, options: ReadSavedModelOpti
   const plan = planSignature(model, key);
   const variables = await model.readVariables(variablesOf([plan]));
   const emitter = new Emitter(path.basename(folder));
-  emitSignature(plan, emitter, variables, new Map(), new Map());
+  emitSignature(plan, emitter, { variables, library: model.library, inputs: new Map(), outputs: new Map() });
   return removeUnused(emitter.build());
 }
 
@@ -117,7 +124,9 @@ export async function readAllSignatures(
     const inputs = new Map<string, Value>();
     const outputs = new Map<string, Value>();
     const read = group.map((plan) => {
-      const made = refusalOr(() => emitSignature(plan, emitter, variables, inputs, outputs));
+      const made = refusalOr(() =>
+        emitSignature(plan, emitter, { variables, library: model.library, inputs, outputs }),
+      );
       signatures.set(
         plan.key,
         typeof made === "string" ? refused(plan.signature, made) : { ...made, graph: graphs.length },
@@ -138,7 +147,7 @@ interface Plan {
   readonly key: string;
   readonly signature: SignatureDef;
   readonly flat: FlatGraph;
-  readonly examples: readonly ParsedExamples[];
+  readonly features: readonly ParsedFeature[];
   /** Aliases whose tensors only ParseExample takes. */
   readonly serialised: ReadonlySet<string>;
 }
@@ -151,7 +160,7 @@ function planSignature(model: OpenedModel, key: string): Plan {
   const scopes = new Scopes(model.nodes, model.library, feeds);
   const outputs = sorted(signature.outputs).map(([alias, info]) => tensorNameOf(key, alias, info));
   const flat = flatten(scopes, outputs);
-  const examples = parsedExamples(flat);
+  const features = flat.nodes.filter(parsesFedExamples).flatMap(featuresOf);
   const takers = new Map<string, boolean>();
   for (const node of flat.nodes) {
     for (const { node: source } of node.inputs) {
@@ -161,16 +170,23 @@ function planSignature(model: OpenedModel, key: string): Plan {
     }
   }
   const serialised = new Set([...takers].flatMap(([alias, onlyParsed]) => (onlyParsed ? [alias] : [])));
-  return { key, signature, flat, examples, serialised };
+  return { key, signature, flat, features, serialised };
 }
 
-/** Converts a signature's operators. @param inputs of the graph so far, shared by all its signatures; so `outputs`. */
+/** What the signatures of one graph share. */
+interface Shared {
+  readonly variables: ReadonlyMap<string, Constant>;
+  readonly library: FunctionLibrary;
+  /** Inputs and outputs of the graph so far, by their aliases. */
+  readonly inputs: Map<string, Value>;
+  readonly outputs: Map<string, Value>;
+}
+
+/** Converts a signature's operators. */
 function emitSignature(
   plan: Plan,
   emitter: Emitter,
-  variables: ReadonlyMap<string, Constant>,
-  inputs: Map<string, Value>,
-  outputs: Map<string, Value>,
+  { variables, library, inputs, outputs }: Shared,
 ): ReadSignature {
   const { key, signature, flat } = plan;
   const feed = (alias: string, type: ElementType, shape: Shape | undefined): Value => {
@@ -187,17 +203,18 @@ function emitSignature(
       feeds.set(alias, feed(alias, typeOf(key, alias, info), shapeOfProto(info.tensorShape)));
   }
   const exampleFeatures: ExampleInput[] = [];
-  const given = new Map<TfNode, readonly Value[]>();
-  for (const { node, features } of plan.examples) {
-    const values: Value[] = [];
-    for (const [index, feature] of features) {
-      values[index] = feed(feature.name, featureType(feature), [-1, ...feature.shape]);
-      exampleFeatures.push({ ...feature, graphName: feature.name });
+  const parseExamples = ({ node, inputs: parsed }: Operation) => {
+    const parts: (Value | undefined)[] = [];
+    for (const { output, defaultInput, ...feature } of featuresOf(node)) {
+      const defaultValue = defaultOf(feature, parsed[defaultInput]?.constant);
+      const described = defaultValue === undefined ? feature : { ...feature, defaultValue };
+      exampleFeatures.push({ ...described, graphName: feature.name });
+      parts[output] = feed(feature.name, featureType(feature), [-1, ...feature.shape]);
     }
-    given.set(node, values);
-  }
+    return parts;
+  };
 
-  const values = lower(flat, emitter, { feeds, variables, given });
+  const values = lower(flat, emitter, { feeds, variables, parseExamples, library });
   const readOutputs = new Map<string, SignatureTensor>();
   for (const [place, [alias, info]] of sorted(signature.outputs).entries()) {
     const value = values[place];
@@ -209,7 +226,7 @@ function emitSignature(
     if (!outputs.has(graphName)) {
       outputs.set(graphName, value);
       const shape = shapeOfProto(info.tensorShape) ?? shapeOf(value);
-      emitter.output(graphName, emitter.computed(value), value.type, shape);
+      emitter.output(graphName, value, elementTypeOfTensorFlow(info.dtype) ?? value.type, shape);
     }
     readOutputs.set(alias, tensorOf(key, alias, info, graphName));
   }
@@ -217,20 +234,18 @@ function emitSignature(
     methodName: signature.methodName,
     inputs: readInputs,
     outputs: readOutputs,
-    ...(plan.examples.length === 0 ? {} : { exampleFeatures }),
+    ...(plan.features.length === 0 ? {} : { exampleFeatures }),
   };
 }
 
 /** Equal for signatures that callers feed the same. */
-function inputsKey({ signature, examples, serialised }: Plan): string {
+function inputsKey({ signature, features, serialised }: Plan): string {
   const inputs = sorted(signature.inputs).map(([alias, info]) => {
     if (serialised.has(alias)) return "";
     return `${alias} ${info.dtype} ${shapeOfProto(info.tensorShape)?.join() ?? "any"}`;
   });
-  const features = examples.flatMap(({ features: parsed }) =>
-    [...parsed.values()].map(({ name, dtype, shape }) => `${name} ${dtype} -1,${shape.join()}`),
-  );
-  return [...inputs, ...features].sort().join("\n");
+  const parsed = features.map(({ name, dtype, shape }) => `${name} ${dtype} ${[-1, ...shape].join()}`);
+  return [...inputs.filter((input) => input !== ""), ...parsed].sort().join("\n");
 }
 
 function variablesOf(plans: readonly Plan[]): readonly string[] {
@@ -258,7 +273,9 @@ function chooseSignature(model: OpenedModel, wanted: string | undefined): string
 
 /** Keys of what can be called; the loader's own pseudo-signatures have no method and are not. */
 function signatureKeys(model: OpenedModel): readonly string[] {
-  return [...model.signatures.keys()].filter((key) => !key.startsWith("__saved_model_")).sort();
+  const keys = [...model.signatures.keys()].filter((key) => !key.startsWith("__saved_model_")).sort();
+  // First, so that its outputs keep their aliases, and its graph is the first.
+  return keys.sort((a, b) => Number(b === DEFAULT_SIGNATURE) - Number(a === DEFAULT_SIGNATURE));
 }
 
 function signatureOf(model: OpenedModel, key: string): SignatureDef {

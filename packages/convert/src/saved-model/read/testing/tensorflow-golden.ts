@@ -56,7 +56,8 @@ export async function readCases(name: string): Promise<GoldenCases> {
 }
 
 function elements(type: string, data: readonly (number | boolean | string)[]): TensorData {
-  if (type === "string") return data.map((text) => new TextEncoder().encode(String(text)));
+  // A character per byte: serialised examples are no text.
+  if (type === "string") return data.map((text) => new Uint8Array(Buffer.from(String(text), "latin1")));
   const array = isElementType(type) ? NUMERIC_TYPES.get(TENSORFLOW_TYPES[type])?.array : undefined;
   if (array === undefined) throw new Error(`dtype was ${type}`);
   const made = new array(data.length);
