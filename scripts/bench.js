@@ -7,7 +7,15 @@ import { ensureInstalled } from "./install.js";
 import { ROOT, run } from "./processes.js";
 
 /** Those files of benchmarks/src that are run; the others are their parts. */
-const BENCHMARKS = ["grpc-wire", "preprocess", "model-server", "gateway", "faults"];
+const BENCHMARKS = [
+  "grpc-wire",
+  "preprocess",
+  "model-server",
+  "gateway",
+  "gateway-rivals",
+  "balance",
+  "faults",
+];
 
 await ensureInstalled();
 await ensureBuilt();

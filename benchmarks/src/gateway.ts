@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { type LoadAnswer, runLoad } from "./harness/http-load.js";
-import { startInstantModelTier } from "./harness/instant-model-tier.js";
+import { shippedModel, startInstantModelTier } from "./harness/instant-model-tier.js";
 import { largePhotos, type PhotoSet, smallPhotos } from "./harness/photos.js";
 import { cpuSeconds, metricOf, residentMiB, runBareLoop, startVitrine } from "./harness/processes.js";
 import { median, percentile, spread } from "./harness/statistics.js";
@@ -23,7 +23,7 @@ const SIZE = 256;
 const VERSION_FOLDER = fileURLToPath(new URL("../../models/clothing-model/2", import.meta.url));
 
 execFileSync("taskset", ["-cp", "1", String(process.pid)], { stdio: "ignore" });
-const tier = await startInstantModelTier(VERSION_FOLDER);
+const tier = await startInstantModelTier(await shippedModel(VERSION_FOLDER));
 for (const set of [await smallPhotos(40), await largePhotos(4)]) await compare(set);
 tier.close();
 

@@ -19,15 +19,29 @@ export interface MeasuredProcess {
   stop(): Promise<void>;
 }
 
-/** Starts a program on one core (or any, when `core` is undefined) and waits for a line that begins with `ready`. */
-export async function startReady(
+interface StartOptions {
+  /** undefined: any. */
+  readonly core?: number;
+  readonly env?: Record<string, string>;
+}
+
+/** Starts a program and waits for a line that begins with `ready`. */
+export function startReady(
   command: readonly [string, ...string[]],
-  { core, env = {} }: { core?: number; env?: Record<string, string> } = {},
+  options: StartOptions = {},
+): Promise<MeasuredProcess> {
+  return startProgram(command, { ...options, isReady: (line) => line.startsWith("ready") });
+}
+
+/** Starts a program that says in words of its own, on either stream, that it is ready. */
+export async function startProgram(
+  command: readonly [string, ...string[]],
+  { core, env = {}, isReady }: StartOptions & { readonly isReady: (line: string) => boolean },
 ): Promise<MeasuredProcess> {
   const [program, ...args] = core === undefined ? command : onCore(core, command);
   const child = spawn(program, args, {
     env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
   let talk = "";
   child.stderr.on("data", (chunk: Buffer) => {
@@ -36,19 +50,18 @@ export async function startReady(
   const ready = await new Promise<string>((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (code) => reject(new Error(`${command.join(" ")} ended with ${code}:\n${talk}`)));
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      if (line.startsWith("ready")) resolve(line.slice("ready".length).trim());
-    });
+    for (const input of [child.stdout, child.stderr]) {
+      createInterface({ input }).on("line", (line) => {
+        if (isReady(line)) resolve(line.replace(/^ready/, "").trim());
+      });
+    }
   });
   child.removeAllListeners("exit");
   return { child, pid: child.pid ?? 0, ready, stop: () => stop(child) };
 }
 
 /** Starts `vitrine WORDS…`. */
-export function startVitrine(
-  words: readonly string[],
-  options?: { core?: number; env?: Record<string, string> },
-): Promise<MeasuredProcess> {
+export function startVitrine(words: readonly string[], options?: StartOptions): Promise<MeasuredProcess> {
   return startReady([process.execPath, VITRINE, ...words], options);
 }
 

@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { readContract } from "@vitrine/protocol/contract";
+import type { LookupAddresses } from "@vitrine/protocol/grpc/address-watch";
 import type { Tier } from "@vitrine/runtime/lifecycle";
 import type { Logger } from "@vitrine/runtime/logger";
 import { createMetrics } from "@vitrine/runtime/metrics";
@@ -31,6 +32,8 @@ export interface GatewayParts {
   readonly version: string;
   /** Script of the worker threads, where it is not beside this file: under vitest that is .ts, which they cannot load. */
   readonly preprocessWorkerUrl?: URL;
+  /** Looks the model tier's names up; without it the system does. */
+  readonly lookup?: LookupAddresses;
 }
 
 /** A gateway that listens. */
@@ -61,7 +64,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   const apiKeys = config.apiKeysFile === undefined ? undefined : await readApiKeys(config.apiKeysFile);
   const metrics = createMetrics("gateway", version);
   const permits = createPermits({ maxRequests: config.maxConcurrentRequests, maxBytes: config.maxHeldBytes });
-  const tier = await openModelTier(config, { logger, registry: metrics.registry });
+  const tier = await openModelTier(config, { ...parts, registry: metrics.registry });
   const { client } = tier;
   const link = createModelLink({
     client,

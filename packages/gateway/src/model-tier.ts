@@ -1,5 +1,6 @@
 /** The gateway's side of the model tier: its servers, how they are spoken to, and by which protocol. */
 import { readFile } from "node:fs/promises";
+import type { LookupAddresses } from "@vitrine/protocol/grpc/address-watch";
 import { BalancedChannel } from "@vitrine/protocol/grpc/balanced-channel";
 import type { ClientTls } from "@vitrine/protocol/grpc/channel";
 import type { Logger } from "@vitrine/runtime/logger";
@@ -17,10 +18,16 @@ export interface ModelTier {
 /** A tier that is away costs a request no longer than this, and half-dead connections are noticed. */
 const CONNECT_TIMEOUT_MS = 2000;
 
+export interface ModelTierParts {
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly lookup?: LookupAddresses;
+}
+
 /** @throws {UsageError} when a certificate's file cannot be read. */
 export async function openModelTier(
   config: GatewayConfig,
-  { logger, registry }: { readonly logger: Logger; readonly registry: Registry },
+  { logger, registry, lookup }: ModelTierParts,
 ): Promise<ModelTier> {
   const { modelName, signatureName, engine } = config;
   const tls = await clientTlsOf(config);
@@ -39,6 +46,7 @@ export async function openModelTier(
     targets: config.tfServingHost,
     resolveMs: config.resolveMs,
     hedgeAfterMs: config.hedgeAfterMs,
+    ...(lookup === undefined ? {} : { lookup }),
     channel: { connectTimeoutMs: CONNECT_TIMEOUT_MS, ...(tls === undefined ? {} : { tls }) },
     observer: {
       endpointsChanged: (addresses) =>
