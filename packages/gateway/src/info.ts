@@ -17,6 +17,9 @@ const MEDIA_TYPES: Readonly<Record<PictureFormat, string>> = {
   png: "image/png",
   webp: "image/webp",
   gif: "image/gif",
+  bmp: "image/bmp",
+  tiff: "image/tiff",
+  avif: "image/avif",
 };
 
 /** A picture this many times as large as the model's input keeps its answer when an averaging filter made it. */

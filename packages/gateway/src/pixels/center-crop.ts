@@ -1,4 +1,6 @@
+import type { ResizeWindow } from "./resize.js";
 import type { FloatPicture, RgbPicture } from "./rgb-picture.js";
+import type { Size } from "./target-size.js";
 
 /**
  * Where an odd pixel goes.
@@ -27,6 +29,16 @@ export function centerCrop(
   if (picture.width === width && picture.height === height) return picture;
   const [left, top] = [offset(picture.width, width, rule), offset(picture.height, height, rule)];
   return placeOn(picture, { width, height, x: -left, y: -top });
+}
+
+/** What of a picture of one size the crop to another keeps; less than that in what is to be padded. */
+export function keptWindow(from: Size, to: Size, rule: CropRule): ResizeWindow {
+  return {
+    x: Math.max(0, offset(from.width, to.width, rule)),
+    y: Math.max(0, offset(from.height, to.height, rule)),
+    width: Math.min(from.width, to.width),
+    height: Math.min(from.height, to.height),
+  };
 }
 
 /** Where the crop begins in the source; below 0: so much is padded before it. */

@@ -1,15 +1,17 @@
 /**
  * A file's bytes to RGB, as Pillow's `Image.open(file).convert("RGB")` gives it, to the bit (Pillow 13.0.0).
  *
- * libvips entropy-decodes and unpacks; colours are converted here where its rules are not Pillow's. No colour
- * profile, gamma or background is applied, alpha is dropped and not laid over anything, of an animation the first
+ * libvips entropy-decodes and unpacks; colours are converted here where its rules are not Pillow's. No gamma or background
+ * is applied, a colour profile only when asked for; alpha is dropped and not laid over anything, of an animation the first
  * frame counts.
  */
 import sharp, { type SharpOptions } from "sharp";
-import { undecodable } from "./byte-reader.js";
+import type { AvifHeader } from "./avif-header.js";
+import { decodeBmp } from "./bmp.js";
+import { latin1, undecodable } from "./byte-reader.js";
 import { decodeGif } from "./gif.js";
 import type { DecodeBaseline } from "./jpeg-baseline.js";
-import { type Orientation, readOrientation } from "./orientation.js";
+import { type Orientation, readOrientation, turnUpright } from "./orientation.js";
 import { type PictureFormat, type PictureHeader, readPictureHeader } from "./picture-header.js";
 import { readPngMetadata } from "./png-header.js";
 import type { RgbPicture } from "./rgb-picture.js";
@@ -28,6 +30,9 @@ const FORMAT_NAMES: Readonly<Record<PictureFormat, string>> = {
   png: "PNG",
   webp: "WebP",
   gif: "GIF",
+  bmp: "BMP",
+  tiff: "TIFF",
+  avif: "AVIF",
 };
 
 /**
@@ -35,6 +40,7 @@ const FORMAT_NAMES: Readonly<Record<PictureFormat, string>> = {
  *
  * @param maxPixels      see {@link readPictureHeader}, whose errors this throws too.
  * @param decodeBaseline tried first on a JPEG; the pixels are then its to overwrite when it is called again.
+ * @param icc            `srgb` converts the pixels by the profile in the file, when there is one.
  * @throws {ServeError} IMAGE_UNDECODABLE when the file is cut short or broken: Pillow refuses a JPEG or PNG that
  *   ends too early, and so does this; what libjpeg only warns of is let pass by both.
  */
@@ -42,41 +48,111 @@ export async function decodePicture(
   bytes: Uint8Array,
   maxPixels: number,
   decodeBaseline?: DecodeBaseline,
+  icc: "ignore" | "srgb" = "ignore",
 ): Promise<DecodedPicture> {
   const header = readPictureHeader(bytes, maxPixels);
   const { format } = header;
-  const { exif, xmp } = metadataOf(header, bytes);
-  const orientation = readOrientation(exif, xmp);
+  const orientation = orientationOf(header, bytes);
+  const converted = icc === "srgb" ? await decodeByProfile(header, bytes) : undefined;
+  if (converted !== undefined) return { format, orientation, picture: converted };
   const plain = format === "jpeg" ? decodeBaseline?.(bytes) : undefined;
   return { format, orientation, picture: plain ?? (await decodePixels(header, bytes)) };
 }
 
-function metadataOf(
-  header: PictureHeader,
-  bytes: Uint8Array,
-): { exif?: Uint8Array | undefined; xmp?: string | undefined } {
-  if (header.format === "gif") return {};
-  return header.format === "png" ? readPngMetadata(bytes) : header;
+/** Pillow turns a TIFF by itself when it opens it, so its pixels count as upright. */
+function orientationOf(header: PictureHeader, bytes: Uint8Array): Orientation {
+  const { format } = header;
+  if (format === "gif" || format === "bmp" || format === "tiff") return 1;
+  if (format === "avif") return header.orientation;
+  const { exif, xmp } = format === "png" ? readPngMetadata(bytes) : header;
+  return readOrientation(exif, xmp);
 }
 
 async function decodePixels(header: PictureHeader, bytes: Uint8Array): Promise<RgbPicture> {
-  const { width, height } = header;
-  if (header.format === "gif") return decodeGif(bytes, header);
-  if (header.format === "webp")
-    return onCanvas(header, rgbOf(await unpack(webpFileOf(header.bitstream), "webp", "srgb")));
-  if (header.format === "jpeg" && header.components === 4) {
-    return { width, height, pixels: rgbOfCmyk(await unpack(bytes, "jpeg", "cmyk")) };
+  switch (header.format) {
+    case "gif":
+      return decodeGif(bytes, header);
+    case "bmp":
+      return decodeBmp(bytes, header);
+    case "webp":
+      return onCanvas(header, rgbOf(await unpack(webpFileOf(header.bitstream), "webp", "srgb")));
+    case "avif":
+      return asStored(header, rgbOf(await unpack(stillAvif(bytes), "avif", "srgb")));
+    default: {
+      const { width, height } = header;
+      const space = spaceOf(header);
+      const unpacked = await unpack(bytes, header.format, space);
+      const pixels = pixelsOf(unpacked, space);
+      return header.format === "tiff"
+        ? turnUpright({ width, height, pixels }, header.orientation)
+        : { width, height, pixels };
+    }
   }
-  if (header.format === "png" && header.depth === 16) {
-    const isGray = header.colourType === 0;
-    return {
-      width,
-      height,
-      pixels: rgbOfDeep(await unpack(bytes, "png", isGray ? "grey16" : "rgb16"), isGray),
-    };
-  }
-  return { width, height, pixels: rgbOf(await unpack(bytes, header.format, "srgb")) };
 }
+
+type Space = "srgb" | "cmyk" | "grey16" | "rgb16";
+
+/** sharp's name of the file's own colour space, which keeps sharp from converting it. */
+function spaceOf(header: Extract<PictureHeader, { format: "jpeg" | "png" | "tiff" }>): Space {
+  if (header.format === "jpeg") return header.components === 4 ? "cmyk" : "srgb";
+  const isGray = header.format === "png" ? header.colourType === 0 : header.photometric <= 1;
+  if (header.format === "tiff" && header.photometric === 5) return "cmyk";
+  if (header.depth < 16) return "srgb";
+  return isGray ? "grey16" : "rgb16";
+}
+
+function pixelsOf(unpacked: Unpacked, space: Space): Uint8Array {
+  if (space === "cmyk") return rgbOfCmyk(unpacked);
+  return space === "srgb" ? rgbOf(unpacked) : rgbOfDeep(unpacked, space === "grey16");
+}
+
+/** libvips turns an AVIF upright; this lays its pixels as they are stored. */
+function asStored({ width, height, orientation }: AvifHeader, pixels: Uint8Array): RgbPicture {
+  const upright = orientation >= 5 ? { width: height, height: width, pixels } : { width, height, pixels };
+  return turnUpright(upright, orientation === 6 ? 8 : orientation === 8 ? 6 : orientation);
+}
+
+/** An animated AVIF under the name of a still one, which libvips reads: its first picture. A copy. */
+function stillAvif(bytes: Uint8Array): Uint8Array {
+  if (latin1(bytes, 8, 12) !== "avis") return bytes;
+  const still = Uint8Array.from(bytes);
+  still.set(Buffer.from("avif"), 8);
+  return still;
+}
+
+/**
+ * Pixels converted to sRGB by the profile in the file, by LittleCMS in libvips: within a step or two of Pillow's
+ * ImageCms (docs/decisions/pixels.md). Colours below full transparency are not kept.
+ *
+ * @returns undefined when the file holds no profile.
+ */
+async function decodeByProfile(header: PictureHeader, bytes: Uint8Array): Promise<RgbPicture | undefined> {
+  const { format } = header;
+  if (format === "gif" || format === "bmp") return undefined;
+  const file = format === "avif" ? stillAvif(bytes) : bytes;
+  const image = sharp(file, { ...READ_OPTIONS, ignoreIcc: false });
+  try {
+    if ((await image.metadata()).icc === undefined) return undefined;
+    const { data, info } = await image
+      .toColourspace("srgb")
+      .raw({ depth: "uchar" })
+      .toBuffer({ resolveWithObject: true });
+    const pixels = rgbOf({ samples: data, channels: info.channels });
+    const { width, height } = header;
+    if (format === "avif") return asStored(header, pixels);
+    return turnUpright({ width, height, pixels }, format === "tiff" ? header.orientation : 1);
+  } catch (cause) {
+    throw undecodable(FORMAT_NAMES[format], problemOf(cause), cause);
+  }
+}
+
+const READ_OPTIONS: SharpOptions = {
+  failOn: "truncated",
+  // Counted by the caller, which knows the limit.
+  limitInputPixels: false,
+  sequentialRead: true,
+  ignoreIcc: true,
+};
 
 interface Unpacked {
   readonly samples: Uint8Array;
@@ -86,22 +162,10 @@ interface Unpacked {
 /**
  * Decodes to the samples that the file holds.
  *
- * @param space sharp's name of the file's own colour space, which keeps sharp from converting it.
  * @returns interleaved samples; two bytes each, in the machine's order, for the 16-bit spaces.
  */
-async function unpack(
-  file: Uint8Array,
-  format: PictureFormat,
-  space: "srgb" | "cmyk" | "grey16" | "rgb16",
-): Promise<Unpacked> {
-  const options: SharpOptions = {
-    failOn: "truncated",
-    // Counted by the caller, which knows the limit.
-    limitInputPixels: false,
-    sequentialRead: true,
-    ignoreIcc: true,
-  };
-  const image = sharp(file, options);
+async function unpack(file: Uint8Array, format: PictureFormat, space: Space): Promise<Unpacked> {
+  const image = sharp(file, READ_OPTIONS);
   if (space !== "srgb") image.pipelineColourspace(space).toColourspace(space);
   const depth = space === "grey16" || space === "rgb16" ? "ushort" : "uchar";
   try {

@@ -1,26 +1,33 @@
 /** What a file is, told by its first bytes, and how large: known before anything is decoded. */
 import { ServeError } from "@vitrine/protocol/status";
+import { type AvifHeader, isAvif, readAvifHeader } from "./avif-header.js";
+import { type BmpHeader, readBmpHeader } from "./bmp.js";
 import { latin1, undecodable } from "./byte-reader.js";
 import { type GifFrame, readGifHeader } from "./gif.js";
 import { type JpegHeader, readJpegHeader } from "./jpeg-header.js";
 import { type PngHeader, readPngHeader } from "./png-header.js";
+import { readTiffHeader, type TiffHeader } from "./tiff-header.js";
 import { readWebpContainer, type WebpContainer } from "./webp-container.js";
 
 export type PictureHeader =
   | ({ readonly format: "jpeg" } & JpegHeader)
   | ({ readonly format: "png" } & PngHeader)
   | ({ readonly format: "webp" } & WebpContainer)
-  | ({ readonly format: "gif" } & GifFrame);
+  | ({ readonly format: "gif" } & GifFrame)
+  | ({ readonly format: "bmp" } & BmpHeader)
+  | ({ readonly format: "tiff" } & TiffHeader)
+  | ({ readonly format: "avif" } & AvifHeader);
 
 export type PictureFormat = PictureHeader["format"];
 
 /**
  * Recognises a picture and reads its size.
  *
- * Only formats whose pixels are Pillow's to the bit are accepted. The name of the file and its media type play no part.
+ * Only formats whose pixels are Pillow's are accepted: to the bit, but for AVIF, whose tolerance docs/decisions/pixels.md
+ * states. The name of the file and its media type play no part.
  *
  * @param maxPixels most pixels, width x height, that may be decoded.
- * @throws {ServeError} IMAGE_TYPE_UNSUPPORTED when it is no JPEG, PNG, WebP or GIF, naming what it was;
+ * @throws {ServeError} IMAGE_TYPE_UNSUPPORTED when it is of another kind, naming it;
  *   IMAGE_TOO_MANY_PIXELS; IMAGE_UNDECODABLE when its header is cut short or broken.
  */
 export function readPictureHeader(bytes: Uint8Array, maxPixels: number): PictureHeader {
@@ -44,9 +51,12 @@ function readHeader(bytes: Uint8Array): PictureHeader {
   if (start.startsWith("\x89PNG\r\n\x1a\n")) return { format: "png", ...readPngHeader(bytes) };
   if (/^RIFF....WEBP/s.test(start)) return { format: "webp", ...readWebpContainer(bytes) };
   if (/^GIF8[79]a/.test(start)) return { format: "gif", ...readGifHeader(bytes) };
+  if (start.startsWith("BM")) return { format: "bmp", ...readBmpHeader(bytes) };
+  if (/^(?:II\*\0|MM\0\*)/.test(start)) return { format: "tiff", ...readTiffHeader(bytes) };
+  if (isAvif(start)) return { format: "avif", ...readAvifHeader(bytes) };
   throw new ServeError(
     "IMAGE_TYPE_UNSUPPORTED",
-    `picture was ${foreignKind(bytes, start)}, expected a JPEG, PNG, WebP or GIF`,
+    `picture was ${foreignKind(bytes, start)}, expected a JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP`,
   );
 }
 
@@ -56,12 +66,14 @@ const FOREIGN_MAGIC: readonly {
   readonly words: readonly string[];
   readonly kind: string;
 }[] = [
-  { at: 4, words: ["ftypavif", "ftypavis"], kind: "an AVIF picture" },
-  { at: 4, words: ["ftyphei", "ftyphev", "ftypmif1", "ftypmsf1"], kind: "a HEIC picture" },
+  {
+    at: 4,
+    words: ["ftyphei", "ftyphev", "ftypmif1", "ftypmsf1"],
+    kind: "a HEIC picture (an iPhone sends JPEG when Settings, Camera, Formats is Most Compatible, or when the photo is exported as JPEG)",
+  },
   { at: 4, words: ["ftyp"], kind: "a video" },
   { at: 0, words: ["\x1aE\xdf\xa3"], kind: "a video" },
-  { at: 0, words: ["II*\0", "MM\0*", "II+\0", "MM\0+"], kind: "a TIFF picture" },
-  { at: 0, words: ["BM"], kind: "a BMP picture" },
+  { at: 0, words: ["II+\0", "MM\0+"], kind: "a BigTIFF picture" },
   { at: 0, words: ["%PDF-"], kind: "a PDF document" },
   { at: 0, words: ["8BPS"], kind: "a Photoshop file" },
   { at: 0, words: ["\0\0\x01\0"], kind: "an icon file" },

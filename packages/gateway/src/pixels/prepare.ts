@@ -2,14 +2,14 @@
 
 import { ServeError } from "@vitrine/protocol/status";
 import type { PreprocessPlan } from "../preprocess-plan.js";
-import { centerCrop, placeOn } from "./center-crop.js";
+import { centerCrop, keptWindow, placeOn } from "./center-crop.js";
 import { decodePicture } from "./decode.js";
 import type { DecodeBaseline } from "./jpeg-baseline.js";
 import { type PictureTensor, padTensor, tensorOf } from "./normalize.js";
 import { turnUpright } from "./orientation.js";
 import type { PictureFormat } from "./picture-header.js";
 import type { Resize } from "./resize.js";
-import { resizeBy } from "./resize-kernel.js";
+import { isWindowed, resizeBy } from "./resize-kernel.js";
 import type { FloatPicture, RgbPicture } from "./rgb-picture.js";
 import { padded, pillowCropBox, targetSize, tensorflowCropBox } from "./target-size.js";
 
@@ -50,7 +50,7 @@ export async function preparePicture(
   { maxPixels, resize, decodeBaseline, checkpoint }: PrepareOptions,
 ): Promise<Preprocessed> {
   const start = performance.now();
-  const { picture, orientation, format } = await decodePicture(bytes, maxPixels, decodeBaseline);
+  const { picture, orientation, format } = await decodePicture(bytes, maxPixels, decodeBaseline, plan.icc);
   checkpoint();
   const upright = plan.orientation === "exif" ? turnUpright(picture, orientation) : picture;
   const decoded = performance.now();
@@ -87,12 +87,15 @@ function croppedBefore(picture: RgbPicture, { cropBefore, cropRule }: Preprocess
 
 function resizeAsPlanned(
   picture: RgbPicture,
-  { resize: rule, kernel, aspect }: PreprocessPlan,
+  { resize: rule, kernel, aspect, crop, cropRule }: PreprocessPlan,
   resize: Resize,
 ): RgbPicture | FloatPicture {
   if (rule === undefined) return picture;
   const target = targetSize(rule, picture);
-  if (!("width" in rule) && target.width * target.height > MAX_PROPORTIONAL_PIXELS) {
+  const window = crop === undefined ? undefined : keptWindow(target, crop, cropRule);
+  const made = window === undefined || !isWindowed(kernel) ? target : window;
+  const pixels = made.width * made.height;
+  if (!("width" in rule) && pixels > MAX_PROPORTIONAL_PIXELS) {
     throw new ServeError(
       "IMAGE_TOO_MANY_PIXELS",
       `picture was ${picture.width}x${picture.height}, which the model's resize makes ${target.width}x${target.height}, ` +
@@ -111,10 +114,10 @@ function resizeAsPlanned(
         `vitrine.resize.box was [${box.join(", ")}], expected a part of the picture, which was ${picture.width}x${picture.height}`,
       );
     }
-    return resizeBy(kernel, picture, target, resize, box);
+    return resizeBy(kernel, picture, target, resize, box, window);
   }
-  if (aspect === "stretch") return resizeBy(kernel, picture, target, resize);
+  if (aspect === "stretch") return resizeBy(kernel, picture, target, resize, undefined, window);
   const [left, top, right, bottom] = tensorflowCropBox(picture, target);
   const part = placeOn(picture, { width: right - left, height: bottom - top, x: -left, y: -top });
-  return resizeBy(kernel, part, target, resize);
+  return resizeBy(kernel, part, target, resize, undefined, window);
 }

@@ -1,7 +1,8 @@
 /** A resize of any of the libraries that training uses, by name. */
+import { placeOn } from "./center-crop.js";
 import { pickPixels, positions } from "./pick-pixels.js";
 import { reduce, reductionOf } from "./reduce.js";
-import type { Resize, ResizeBox, ResizeFilter } from "./resize.js";
+import type { Resize, ResizeBox, ResizeFilter, ResizeWindow } from "./resize.js";
 import { type OpencvMethod, resizeOpencv } from "./resize-opencv.js";
 import { resizeTensorflow, resizeTensorflowNearest, type TensorflowMethod } from "./resize-tensorflow.js";
 import type { FloatPicture, RgbPicture } from "./rgb-picture.js";
@@ -25,6 +26,11 @@ export function isFloatKernel(kernel: ResizeKernel): boolean {
   return kernel.library === "tensorflow" && kernel.method !== "nearest";
 }
 
+/** Whether only the wanted window of the target is worked out; else all of it, and the window is cut out. */
+export function isWindowed(kernel: ResizeKernel): boolean {
+  return kernel.library === "pillow" || (kernel.library === "torchvision" && kernel.filter !== "nearest");
+}
+
 /** What the filter or method is called where it comes from. */
 export function kernelName(kernel: ResizeKernel): ResizeFilter | TensorflowMethod | OpencvMethod {
   return "filter" in kernel ? kernel.filter : kernel.method;
@@ -33,6 +39,7 @@ export function kernelName(kernel: ResizeKernel): ResizeFilter | TensorflowMetho
 /**
  * @param resize Pillow's convolution, plain or by SIMD.
  * @param box    of the picture, in its pixels; for Pillow's resize only.
+ * @param window of the target that is wanted.
  */
 export function resizeBy(
   kernel: ResizeKernel,
@@ -40,25 +47,30 @@ export function resizeBy(
   { width, height }: Size,
   resize: Resize,
   box?: ResizeBox,
+  window?: ResizeWindow,
 ): RgbPicture | FloatPicture {
   switch (kernel.library) {
     case "pillow": {
       const { filter, reducingGap } = kernel;
       const reduction = reductionOf(picture, width, height, filter, box, reducingGap);
-      if (reduction === undefined) return resize(picture, { width, height, filter, box });
-      return resize(reduce(picture, reduction), { width, height, filter, box: reduction.boxAfter });
+      if (reduction === undefined) return resize(picture, { width, height, filter, box, window });
+      return resize(reduce(picture, reduction), { width, height, filter, box: reduction.boxAfter, window });
     }
     case "torchvision":
       return kernel.filter === "nearest"
-        ? resizeTorchvisionNearest(picture, width, height)
-        : resize(picture, { width, height, filter: kernel.filter, weights: "int16" });
+        ? cut(resizeTorchvisionNearest(picture, width, height), window)
+        : resize(picture, { width, height, filter: kernel.filter, weights: "int16", window });
     case "tensorflow":
       return kernel.method === "nearest"
-        ? resizeTensorflowNearest(picture, width, height)
-        : resizeTensorflow(picture, width, height, kernel.method, kernel.antialias);
+        ? cut(resizeTensorflowNearest(picture, width, height), window)
+        : cut(resizeTensorflow(picture, width, height, kernel.method, kernel.antialias), window);
     case "opencv":
-      return resizeOpencv(picture, width, height, kernel.method);
+      return cut(resizeOpencv(picture, width, height, kernel.method), window);
   }
+}
+
+function cut<Picture extends RgbPicture | FloatPicture>(picture: Picture, window: ResizeWindow | undefined) {
+  return window === undefined ? picture : placeOn(picture, { ...window, x: -window.x, y: -window.y });
 }
 
 /**

@@ -1,5 +1,5 @@
 /** `resize` by SIMD kernels: the same bytes, several times as fast. */
-import { axesOf, type Coefficients, isColumnsFirst, type Resize, resize } from "./resize.js";
+import { axesOf, type Coefficients, isColumnsFirst, type Resize, resize, windowOf } from "./resize.js";
 import {
   COLUMN_STEP,
   LOW_BITS,
@@ -45,8 +45,8 @@ export function createSimdResize(): Resize | undefined {
   const { exports: kernels, memory } = instance;
 
   return (picture, target) => {
-    const { width, height, filter } = target;
-    if (filter === "nearest") return resize(picture, target);
+    const { width, height } = windowOf(target);
+    if (target.filter === "nearest") return resize(picture, target);
 
     const axes = axesOf(picture, target);
     if (axes.rows === undefined && axes.columns === undefined) return picture;

@@ -34,7 +34,7 @@ const KERNELS: Readonly<Partial<Record<TensorflowMethod, SamplingKernel>>> = {
 };
 
 /**
- * Resizes to exactly `width` x `height`.
+ * Resizes to exactly `width` x `height`. A picture of that size passes through the kernel too, and mitchellcubic and gaussian blur it.
  *
  * @param antialias counts for the methods that TensorFlow lets it count for: not nearest, not area.
  */
@@ -45,9 +45,6 @@ export function resizeTensorflow(
   method: TensorflowMethod,
   antialias: boolean,
 ): FloatPicture {
-  if (picture.width === width && picture.height === height) {
-    return { width, height, pixels: Float32Array.from(picture.pixels) };
-  }
   if (method === "nearest") {
     const { pixels } = resizeTensorflowNearest(picture, width, height);
     return { width, height, pixels: Float32Array.from(pixels) };

@@ -20,9 +20,27 @@ export interface ResizeTarget {
    * Pillow's weights have 22 bits.
    */
   readonly weights?: "int16" | undefined;
+  /** What of the target is worked out: a crop that follows needs no more. undefined: all of it. */
+  readonly window?: ResizeWindow | undefined;
 }
 
-/** Resizes to exactly `width` x `height`, whatever that does to the proportions. The picture itself when nothing changes. */
+/** Whole pixels of a target. */
+export interface ResizeWindow {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** All of a target, unless it says what of it. */
+export function windowOf({ width, height, window }: ResizeTarget): ResizeWindow {
+  return window ?? { x: 0, y: 0, width, height };
+}
+
+/**
+ * Resizes to exactly `width` x `height`, whatever that does to the proportions, and gives the window of it. The picture
+ * itself when nothing changes.
+ */
 export type Resize = (picture: RgbPicture, target: ResizeTarget) => RgbPicture;
 
 interface Kernel {
@@ -79,29 +97,31 @@ export interface Coefficients {
 }
 
 /**
- * `precompute_coeffs` and `normalize_coeffs_8bpc`: the kernel is stretched when shrinking, which is the antialiasing.
+ * `precompute_coeffs`: the kernel is stretched when shrinking, which is the antialiasing.
  *
- * @param span of the source that becomes the target; undefined: all of it. float32, as in Pillow.
+ * @param span  of the source that becomes the target; float32, as in Pillow.
+ * @param range of the target that is wanted.
  */
-export function coefficientsOf(
+function sharesOf(
   filter: Exclude<ResizeFilter, "nearest">,
   from: number,
   to: number,
-  span?: readonly [first: number, end: number],
-  precision?: ResizeTarget["weights"],
-): Coefficients {
+  span: readonly [first: number, end: number],
+  range: readonly [first: number, count: number],
+): { starts: Int32Array; counts: Int32Array; shares: Float64Array; stride: number } {
   const { support: reach, weight } = KERNELS[filter];
-  const [first, end] = [Math.fround(span?.[0] ?? 0), Math.fround(span?.[1] ?? from)];
-  const scale = Math.fround(end - first) / to;
+  const [first, last] = [Math.fround(span[0]), Math.fround(span[1])];
+  const scale = Math.fround(last - first) / to;
   const stretch = Math.max(scale, 1);
   const support = reach * stretch;
   const stride = Math.ceil(support) * 2 + 1;
-  const starts = new Int32Array(to);
-  const counts = new Int32Array(to);
-  const shares = new Float64Array(to * stride);
+  const [rangeStart, rangeCount] = range;
+  const starts = new Int32Array(rangeCount);
+  const counts = new Int32Array(rangeCount);
+  const shares = new Float64Array(rangeCount * stride);
   const perStretch = 1 / stretch;
-  for (let target = 0; target < to; target += 1) {
-    const centre = first + (target + 0.5) * scale;
+  for (let target = 0; target < rangeCount; target += 1) {
+    const centre = first + (rangeStart + target + 0.5) * scale;
     const start = Math.max(Math.trunc(centre - support + 0.5), 0);
     const count = Math.min(Math.trunc(centre + support + 0.5), from) - start;
     const row = shares.subarray(target * stride, target * stride + count);
@@ -115,7 +135,23 @@ export function coefficientsOf(
     starts[target] = start;
     counts[target] = count;
   }
-  const bits = precision === "int16" ? int16Bits(shares) : PRECISION_BITS;
+  return { starts, counts, shares, stride };
+}
+
+/** `normalize_coeffs_8bpc`: {@link sharesOf} as integers. */
+export function coefficientsOf(
+  filter: Exclude<ResizeFilter, "nearest">,
+  from: number,
+  to: number,
+  span: readonly [first: number, end: number] = [0, from],
+  precision?: ResizeTarget["weights"],
+  range: readonly [first: number, count: number] = [0, to],
+): Coefficients {
+  const { starts, counts, shares, stride } = sharesOf(filter, from, to, span, range);
+  const isWhole = range[1] === to;
+  const greatest =
+    precision === undefined || isWhole ? shares : sharesOf(filter, from, to, span, [0, to]).shares;
+  const bits = precision === undefined ? PRECISION_BITS : int16Bits(greatest);
   const one = 1 << bits;
   const unit = 1 << (PRECISION_BITS - bits);
   const weights = new Int32Array(shares.length);
@@ -143,26 +179,34 @@ export function isColumnsFirst(picture: RgbPicture, { width, height, weights }: 
   return weights === undefined && shrinkage > 0 && shrinkage > 2 * (picture.width - width);
 }
 
-/** One axis of a resize: what {@link coefficientsOf} makes weights of, undefined when the axis stays as it is. */
+/** The weights of both axes; undefined when the axis stays as it is. */
 export function axesOf(
   picture: RgbPicture,
-  { width, height, filter, box, weights }: ResizeTarget,
+  target: ResizeTarget,
 ): { readonly columns: Coefficients | undefined; readonly rows: Coefficients | undefined } {
+  const { width, height, filter, box, weights } = target;
   if (filter === "nearest") return { columns: undefined, rows: undefined };
-  const axis = (from: number, to: number, start = 0, end = from): Coefficients | undefined =>
-    from === to && start === 0 && end === to
+  const window = windowOf(target);
+  const axis = (
+    from: number,
+    to: number,
+    range: readonly [number, number],
+    start = 0,
+    end = from,
+  ): Coefficients | undefined =>
+    from === to && start === 0 && end === to && range[1] === to
       ? undefined
-      : coefficientsOf(filter, from, to, [start, end], weights);
+      : coefficientsOf(filter, from, to, [start, end], weights, range);
   return {
-    rows: axis(picture.width, width, box?.[0], box?.[2]),
-    columns: axis(picture.height, height, box?.[1], box?.[3]),
+    rows: axis(picture.width, width, [window.x, window.width], box?.[0], box?.[2]),
+    columns: axis(picture.height, height, [window.y, window.height], box?.[1], box?.[3]),
   };
 }
 
 /** {@link Resize} in plain loops: two passes, each rounded to 8 bits. An axis that keeps its size has no pass. */
 export const resize: Resize = (picture, target) => {
-  const { width, height, filter, box } = target;
-  if (filter === "nearest") return resizeNearest(picture, width, height, box);
+  const { width, height } = windowOf(target);
+  if (target.filter === "nearest") return resizeNearest(picture, target);
   const { rows, columns } = axesOf(picture, target);
   return isColumnsFirst(picture, target)
     ? resizeRows(resizeColumns(picture, height, columns), width, rows)
@@ -229,13 +273,14 @@ function toByte(sum: number): number {
 }
 
 /** One source pixel per target pixel; a position that rounding pushed outside stays black, as in Pillow. */
-function resizeNearest(picture: RgbPicture, width: number, height: number, box?: ResizeBox): RgbPicture {
+function resizeNearest(picture: RgbPicture, target: ResizeTarget): RgbPicture {
   const { width: fromWidth, height: fromHeight, pixels } = picture;
-  const [left, top, right, bottom] = box ?? [0, 0, fromWidth, fromHeight];
+  const { x: firstColumn, y: firstRow, width, height } = windowOf(target);
+  const [left, top, right, bottom] = target.box ?? [0, 0, fromWidth, fromHeight];
   const isWhole = left === 0 && top === 0 && right === width && bottom === height;
   if (isWhole && fromWidth === width && fromHeight === height) return picture;
-  const columns = nearestPositions(left, right, width);
-  const rows = nearestPositions(top, bottom, height);
+  const columns = nearestPositions(left, right, target.width).subarray(firstColumn, firstColumn + width);
+  const rows = nearestPositions(top, bottom, target.height).subarray(firstRow, firstRow + height);
   const resized = new Uint8Array(3 * width * height);
   // Positions grow, so what lies outside lies at the end.
   const widthInside = countBelow(columns, fromWidth);

@@ -6,12 +6,20 @@ import { DataType } from "@vitrine/protocol/tensor";
 import { z } from "zod";
 import { type PreprocessPlan, planPreprocessing } from "../../preprocess-plan.js";
 
+import { TENSORFLOW_METHODS } from "../resize-tensorflow.js";
+
 const GOLDEN = new URL("../../../golden/", import.meta.url);
 
 const sha256Hex = z.string().length(64);
 const dtype = z.enum(["DT_UINT8", "DT_FLOAT"]);
 
 const FILTERS = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"] as const;
+
+const pixelsGolden = z.object({
+  width: z.int(),
+  height: z.int(),
+  base64: z.base64().transform((text) => Uint8Array.from(Buffer.from(text, "base64"))),
+});
 
 const resizeGolden = z
   .tuple([
@@ -40,7 +48,7 @@ const schemas = {
     pictures: z.record(
       z.string(),
       z.object({
-        format: z.enum(["jpeg", "png", "webp", "gif"]),
+        format: z.enum(["jpeg", "png", "webp", "gif", "bmp", "tiff"]),
         width: z.int(),
         height: z.int(),
         rgb: sha256Hex,
@@ -53,7 +61,32 @@ const schemas = {
     z.object({ picture: z.string(), plan: z.string(), dtype, shape: z.array(z.int()), base64: z.base64() }),
   ),
   "resizes.json": z.array(resizeGolden),
+  "near.json": z.object({
+    avif: z.record(z.string(), pixelsGolden.extend({ orientation: z.int() })),
+    icc: z.record(z.string(), pixelsGolden),
+  }),
   "photos.json": z.record(z.string(), sha256Hex),
+  "tensorflow.json": z.object({
+    resizes: z.array(
+      z.tuple([
+        z.int(),
+        z.int(),
+        z.int(),
+        z.int(),
+        z.enum(TENSORFLOW_METHODS),
+        z.boolean(),
+        z.string().length(12),
+      ]),
+    ),
+    datasets: z.array(
+      z.object({
+        picture: z.string(),
+        size: z.object({ width: z.int(), height: z.int() }),
+        resize: z.record(z.string(), z.string()),
+        sha256Start: z.string().length(12),
+      }),
+    ),
+  }),
   "processors.json": z.object({
     cases: z.array(
       z.object({
