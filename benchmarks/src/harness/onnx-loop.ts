@@ -5,12 +5,22 @@ const [modelFile = "", seconds = "1", rowsText = "1", output = ""] = process.arg
 const rows = Number(rowsText);
 const session = await InferenceSession.create(modelFile, { intraOpNumThreads: 1, interOpNumThreads: 1 });
 const input = session.inputMetadata[0];
-if (input?.isTensor !== true || input.type !== "uint8") throw new Error(`${modelFile} takes no uint8 tensor`);
+if (input?.isTensor !== true) throw new Error(`${modelFile} takes no tensor`);
 const dims = input.shape.map((size) => (typeof size === "number" ? size : rows));
-const pixels = new Uint8Array(dims.reduce((product, size) => product * size, 1)).map(
-  (_, index) => index % 251,
-);
-const feeds = { [input.name]: new Tensor("uint8", pixels, dims) };
+const elements = dims.reduce((product, size) => product * size, 1);
+const tensor =
+  input.type === "uint8"
+    ? new Tensor(
+        "uint8",
+        new Uint8Array(elements).map((_, index) => index % 251),
+        dims,
+      )
+    : new Tensor(
+        "float32",
+        new Float32Array(elements).map((_, index) => index % 251),
+        dims,
+      );
+const feeds = { [input.name]: tensor };
 for (let warm = 0; warm < 3; warm++) await session.run(feeds, [output]);
 
 let images = 0;

@@ -1,4 +1,5 @@
 /** A version's predictions as batches on its sessions: which requests may share a run, and what such a run is made of. */
+import { setMaxListeners } from "node:events";
 import { Batcher, type BatchResult, type BatchTarget } from "./batcher.js";
 import type { Batching } from "./batching.js";
 import type { CoreShare } from "./core-slots.js";
@@ -100,6 +101,8 @@ export class PredictBatcher {
   ): Promise<BatchResult<TensorMap>> {
     const others = new AbortController();
     const either = AbortSignal.any([signal, others.signal]);
+    // Each part listens.
+    setMaxListeners(0, either);
     const answers = parts.map((input) => this.#batcher.submit({ input, rows: input.rows, joinKey }, either));
     try {
       const results = await Promise.all(answers);

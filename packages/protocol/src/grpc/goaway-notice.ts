@@ -16,8 +16,10 @@ const NOTICE = Uint8Array.of(0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 
  *   write, and where sockets have no file descriptor (Windows).
  */
 export function announceGoaway(session: ServerHttp2Session): "announced" | "busy" | "impossible" {
-  if (session.encrypted) return "impossible";
-  const handle: unknown = Reflect.get(session.socket, "_handle");
+  // A session whose peer has just left has no socket any more, whatever its type says.
+  const socket: unknown = session.socket;
+  if (session.encrypted || typeof socket !== "object" || socket === null) return "impossible";
+  const handle: unknown = Reflect.get(socket, "_handle");
   if (typeof handle !== "object" || handle === null) return "impossible";
   const fd: unknown = Reflect.get(handle, "fd");
   const unsentBytes: unknown = Reflect.get(handle, "writeQueueSize");
