@@ -189,7 +189,7 @@ describe("REST", () => {
     ["GET", "/v1/models/add:predict", 400],
     ["POST", "/v1/models/add", 400],
     ["POST", "/v1/models/add:predict", 400],
-    ["POST", "/v1/models/add:classify", 501],
+    ["POST", "/v1/models/add:classify", 400],
     ["GET", "/v1/models", 400],
     ["GET", "/elsewhere", 404],
     ["GET", "/livez", 200],

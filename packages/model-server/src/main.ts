@@ -173,6 +173,7 @@ async function startBehind(
     log,
     metrics: metrics.registry,
     monitoring,
+    corsSupport: config.restApiEnableCorsSupport,
     maxBodyBytes: config.maxMessageBytes,
     timeoutMs: config.restApiTimeoutInMs,
   });

@@ -9,7 +9,7 @@ function read(body: string, inputs: Record<string, ElementType>) {
     inputs: Object.entries(inputs).map(([name, type]) => ({ name, type, shape: ["n"] })),
     outputs: [],
   });
-  return readRestInputs(parseRestBody(body), signature).inputs;
+  return readRestInputs(parseRestBody(Buffer.from(body)), signature).inputs;
 }
 
 const ONE = { x: "float32" } as const;

@@ -54,6 +54,11 @@ function commonRows(outputs: TensorMap): number {
   return common ?? 0;
 }
 
+/** A float32 as TensorFlow Serving writes it. */
+export function float32Text(value: number): string {
+  return floatText(value, Math.fround, 9);
+}
+
 class ValueWriter {
   readonly #shape: readonly number[];
   readonly #element: (index: number) => string;
@@ -99,7 +104,7 @@ function elementWriter(alias: string, { dtype, data }: Tensor): (index: number) 
       return asBase64 ? `{"b64": "${bytes.toString("base64")}"}` : JSON.stringify(bytes.toString("utf8"));
     };
   }
-  if (dtype === DataType.DT_FLOAT) return (index) => floatText(Number(data[index]), Math.fround, 9);
+  if (dtype === DataType.DT_FLOAT) return (index) => float32Text(Number(data[index]));
   if (dtype === DataType.DT_DOUBLE) return (index) => floatText(Number(data[index]), Number, 17);
   if (dtype === DataType.DT_BOOL) return (index) => (data[index] === 0 ? "false" : "true");
   if (INTEGERS.has(dtype)) return (index) => String(data[index]);

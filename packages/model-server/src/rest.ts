@@ -4,12 +4,15 @@ import { gunzip } from "node:zlib";
 import { HTTP_STATUS, ServeError } from "@vitrine/protocol/status";
 import type { Registry } from "@vitrine/runtime/metrics";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { classify, regress } from "./classify.js";
 import type { Health } from "./health.js";
 import type { ModelChoice, ModelRegistry } from "./model-registry.js";
 import type { RequestDetails, RequestLog } from "./request-log.js";
+import { readRestExamples, writeClassifications, writeRegressions } from "./rest-examples.js";
 import { metadataBody, statusBody } from "./rest-metadata.js";
 import { parseRestBody, readRestInputs } from "./rest-request.js";
 import { writeRestOutputs } from "./rest-response.js";
+import { methodOf, routeOf } from "./rest-route.js";
 import type { MonitoringPage } from "./watching.js";
 
 export interface RestParts {
@@ -19,22 +22,13 @@ export interface RestParts {
   readonly metrics: Registry;
   /** TensorFlow Serving's metrics, where they were asked for. */
   readonly monitoring: MonitoringPage | undefined;
+  /** Pages of any origin may call. */
+  readonly corsSupport: boolean;
   /** Longest body, also after inflation. */
   readonly maxBodyBytes: number;
   /** A prediction that takes longer is answered with 504. */
   readonly timeoutMs: number;
 }
-
-type Verb = "status" | "metadata" | "predict" | "classify" | "regress";
-
-interface Route {
-  readonly verb: Verb;
-  readonly model: ModelChoice;
-}
-
-/** Model, then version or label, then what is asked. TensorFlow Serving matches the query string too: any fails. */
-const ROUTE =
-  /^\/v1\/models\/(?<name>[^/:?]+)(?:\/versions\/(?<version>\d+)|\/labels\/(?<label>[^/:?]+))?(?:\/(?<metadata>metadata)|:(?<post>predict|classify|regress))?$/i;
 
 const inflate = promisify(gunzip);
 
@@ -44,6 +38,12 @@ export function createRestApp(parts: RestParts): FastifyInstance {
     bodyLimit: parts.maxBodyBytes,
     forceCloseConnections: "idle",
     exposeHeadRoutes: false,
+    // A path that cannot be decoded.
+    frameworkErrors: (_error, { method, url }, reply) => {
+      reply.hijack();
+      reply.raw.writeHead(400, { "content-type": "application/json" });
+      reply.raw.end(jsonText({ error: `Malformed request: ${method} ${url}` }));
+    },
     routerOptions: { caseSensitive: false },
   });
   // TensorFlow Serving does not look at the content type.
@@ -68,8 +68,11 @@ export function createRestApp(parts: RestParts): FastifyInstance {
     );
   }
   app.all("/v1/*", async (request, reply) => {
-    reply.type("application/json");
-    return answer(request, reply, parts);
+    if (parts.corsSupport) addCorsHeaders(reply);
+    // A Buffer: Fastify would add a charset to a text's type, which TensorFlow Serving does not send.
+    reply.header("content-type", "application/json");
+    if (request.method === "OPTIONS") return answerPreflight(request, reply);
+    return Buffer.from(await answer(request, reply, parts));
   });
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send({ error: `${request.method} ${request.url} was not found` }),
@@ -82,29 +85,33 @@ export function createRestApp(parts: RestParts): FastifyInstance {
     const message = error instanceof Error && status !== 500 ? error.message : "internal error";
     return reply
       .code(status)
-      .type("application/json")
-      .send(jsonText({ error: message }));
+      .header("content-type", "application/json")
+      .send(Buffer.from(jsonText({ error: message })));
   });
   return app;
 }
 
 async function answer(request: FastifyRequest, reply: FastifyReply, parts: RestParts): Promise<string> {
-  const requestId = request.headers["x-request-id"];
+  const { method, url, headers } = request;
+  const requestId = headers["x-request-id"];
   const facts = {
     protocol: "rest" as const,
-    method: methodOf(request),
+    method: methodOf(url),
     requestId: typeof requestId === "string" ? requestId : undefined,
   };
   return parts.log.record(facts, (details) => {
-    const { verb, model } = routeOf(request);
+    const { verb, model } = routeOf(method, url);
     details.model = model.name;
-    if (verb === "status") return jsonText(statusBody(parts.registry.statuses(model.name, model.version)));
-    if (verb === "metadata") return jsonText(metadataBody(model.name, parts.registry.find(model)));
-    if (verb === "predict") return predict(request, reply, model, details, parts);
-    throw new ServeError(
-      "METHOD_UNIMPLEMENTED",
-      `Method ${verb} was asked for, expected predict: models here have no other`,
-    );
+    switch (verb) {
+      case "status":
+        return jsonText(statusBody(parts.registry.statuses(model.name, model.version)));
+      case "metadata":
+        return jsonText(metadataBody(model.name, parts.registry.find(model)));
+      case "predict":
+        return predict(request, reply, model, details, parts);
+      default:
+        return answerExamples(verb, request, reply, model, details, parts);
+    }
   });
 }
 
@@ -116,7 +123,7 @@ async function predict(
   details: RequestDetails,
   { registry, maxBodyBytes, timeoutMs }: RestParts,
 ): Promise<string> {
-  const body = parseRestBody(await bodyText(request, maxBodyBytes));
+  const body = parseRestBody(await bodyOf(request, maxBodyBytes));
   const servable = registry.find(model);
   details.version = servable.version;
   const signature = servable.signatures.get(body.signatureName);
@@ -130,7 +137,7 @@ async function predict(
   const caller = callerSignal(reply, timeoutMs);
   try {
     const { output, ...batch } = await servable.predict({
-      signatureName: signature.name,
+      signatureName: body.signatureName,
       inputs,
       read: (tensor) => tensor,
       outputFilter: [],
@@ -141,6 +148,51 @@ async function predict(
   } finally {
     caller.end();
   }
+}
+
+/** Here the body is read whole before the model is looked up. */
+async function answerExamples(
+  verb: "classify" | "regress",
+  request: FastifyRequest,
+  reply: FastifyReply,
+  model: ModelChoice,
+  details: RequestDetails,
+  { registry, maxBodyBytes, timeoutMs }: RestParts,
+): Promise<string> {
+  const body = parseRestBody(await bodyOf(request, maxBodyBytes));
+  const input = readRestExamples(body);
+  const servable = registry.find(model);
+  details.version = servable.version;
+  details.examples = input.rows;
+  const caller = callerSignal(reply, timeoutMs);
+  const call = {
+    signatureName: body.signatureName,
+    input: input.input,
+    signal: caller.signal,
+    onBatch: (batch: NonNullable<RequestDetails["batch"]>) => {
+      details.batch = batch;
+    },
+  };
+  try {
+    return verb === "classify"
+      ? writeClassifications(await classify(servable, call))
+      : writeRegressions(await regress(servable, call));
+  } finally {
+    caller.end();
+  }
+}
+
+/** Without CORS support it is answered, too, and the browser refuses by itself. */
+function answerPreflight({ headers }: FastifyRequest, reply: FastifyReply): Buffer {
+  if (!/https?:\/\//.test(headers.origin ?? "")) reply.code(400);
+  return Buffer.alloc(0);
+}
+
+function addCorsHeaders(reply: FastifyReply): void {
+  reply
+    .header("access-control-allow-origin", "*")
+    .header("access-control-allow-methods", "POST, GET")
+    .header("access-control-allow-headers", "Content-Type");
 }
 
 /** Aborts when the time is over or the caller has hung up. */
@@ -161,51 +213,16 @@ function callerSignal(reply: FastifyReply, timeoutMs: number) {
   };
 }
 
-async function bodyText({ body, headers }: FastifyRequest, maxBytes: number): Promise<string> {
-  if (!Buffer.isBuffer(body)) return "";
-  if (!headers["content-encoding"]?.includes("gzip")) return body.toString("utf8");
+async function bodyOf({ body, headers }: FastifyRequest, maxBytes: number): Promise<Buffer> {
+  if (!Buffer.isBuffer(body)) return Buffer.alloc(0);
+  if (!headers["content-encoding"]?.includes("gzip")) return body;
   try {
-    return (await inflate(body, { maxOutputLength: maxBytes })).toString("utf8");
+    return await inflate(body, { maxOutputLength: maxBytes });
   } catch (cause) {
     throw new ServeError("REQUEST_INVALID", "gzip body could not be inflated within the size limit", {
       cause,
     });
   }
-}
-
-function routeOf(request: FastifyRequest): Route {
-  const { method, url } = request;
-  const groups = ROUTE.exec(url)?.groups;
-  const malformed = () => new ServeError("REQUEST_INVALID", `Malformed request: ${method} ${url}`);
-  if (groups === undefined) throw malformed();
-  const post = groups.post?.toLowerCase();
-  if (method !== (post === undefined ? "GET" : "POST")) throw malformed();
-  const version = groups.version === undefined ? undefined : Number(groups.version);
-  if (version !== undefined && !Number.isSafeInteger(version)) {
-    throw new ServeError("REQUEST_INVALID", `Failed to convert version: ${groups.version} to numeric.`);
-  }
-  const model = {
-    name: decode(groups.name ?? "", malformed),
-    version,
-    label: groups.label === undefined ? undefined : decode(groups.label, malformed),
-  };
-  if (post === undefined) return { verb: groups.metadata === undefined ? "status" : "metadata", model };
-  return { verb: post === "predict" || post === "classify" ? post : "regress", model };
-}
-
-function decode(text: string, malformed: () => ServeError): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw malformed();
-  }
-}
-
-/** For logs and metrics: a word of ours, never the caller's text. */
-function methodOf({ url }: FastifyRequest): string {
-  const groups = ROUTE.exec(url)?.groups;
-  if (groups === undefined) return "unknown";
-  return groups.post?.toLowerCase() ?? (groups.metadata === undefined ? "status" : "metadata");
 }
 
 /** Status of fastify's own refusals, such as 413. */
