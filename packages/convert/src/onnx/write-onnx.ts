@@ -14,13 +14,17 @@ import {
 import { isConstant, isNumbers, isSpatial, layoutOf } from "../graph/attributes.js";
 import { isElementType, ONNX_TYPES } from "../graph/element-type.js";
 import type { Attribute, Constant, Graph, GraphInput, Node } from "../graph/graph.js";
+import { guardPads } from "./guard-pads.js";
 import { FLOAT_ATTRIBUTES, TYPE_ATTRIBUTES } from "./onnx-attributes.js";
 import { onnxNames } from "./onnx-names.js";
 
-/** What is written unless another is asked for. Everything the graph's operators mean is in it, and ONNX Runtime has read it since 1.18. */
+/**
+ * What is written unless another is asked for. The graph's operators mean what they mean there, ONNX Runtime has read it since
+ * 1.18, and 22 to 26, the newest that ONNX Runtime 1.30 reads, bring a classifier nothing but other element types.
+ */
 export const DEFAULT_OPSET = 21;
 
-/** A protobuf message is at most 2 GiB - 1; a little is left for what is not weights. */
+/** A protobuf message is at most 2 GiB - 1. */
 const MAX_MODEL_BYTES = 2 ** 31 - 1;
 
 /** IR version that came with each opset. Source: onnx/docs/Versioning.md. */
@@ -31,6 +35,21 @@ const IR_VERSIONS: ReadonlyMap<number, number> = new Map([
   [21, 10],
   [22, 10],
   [23, 11],
+  [24, 12],
+  [25, 13],
+  [26, 13],
+]);
+
+/** Operators that are younger than the oldest opset written. */
+const FIRST_OPSETS: ReadonlyMap<string, number> = new Map([
+  ["Gelu", 20],
+  ["AffineGrid", 20],
+  ["GroupNormalization", 21],
+  ["Attention", 23],
+  ["RMSNormalization", 23],
+  ["RotaryEmbedding", 23],
+  ["Swish", 24],
+  ["TensorScatter", 24],
 ]);
 
 const NO_BYTES = new Uint8Array(0);
@@ -111,15 +130,10 @@ function totalBytes(parts: readonly Uint8Array[]): number {
 
 type TensorEncoder = (name: string, constant: Constant) => TensorProto;
 
-function encodeModel(graph: Graph, options: EncodeOnnxOptions, tensor: TensorEncoder): Uint8Array[] {
-  const opset = options.opset ?? DEFAULT_OPSET;
-  const irVersion = IR_VERSIONS.get(opset);
-  if (irVersion === undefined) {
-    throw new ServeError(
-      "MODEL_UNSUPPORTED",
-      `the opset was ${opset}, expected one of ${[...IR_VERSIONS.keys()].join(", ")}`,
-    );
-  }
+function encodeModel(source: Graph, options: EncodeOnnxOptions, tensor: TensorEncoder): Uint8Array[] {
+  const graph = guardPads(source);
+  const opset = opsetFor(graph, options.opset);
+  const irVersion = IR_VERSIONS.get(opset) ?? 0;
   const names = onnxNames(graph);
   const node = [
     ...graph.nodes.map((one) => nodeProto(one, names.of, tensor)),
@@ -149,6 +163,25 @@ function encodeModel(graph: Graph, options: EncodeOnnxOptions, tensor: TensorEnc
     writer,
   );
   return writer.finishParts();
+}
+
+/** @throws {ServeError} MODEL_UNSUPPORTED when the opset asked for is none that is written, or too old for an operator. */
+function opsetFor(graph: Graph, asked: number | undefined): number {
+  const youngest = graph.nodes.reduce((opset, { op }) => Math.max(opset, FIRST_OPSETS.get(op) ?? 0), 0);
+  if (asked === undefined) return Math.max(DEFAULT_OPSET, youngest);
+  if (!IR_VERSIONS.has(asked)) {
+    const known = [...IR_VERSIONS.keys()];
+    throw new ServeError(
+      "MODEL_UNSUPPORTED",
+      `the opset was ${asked}, expected ${known[0]} to ${known.at(-1)}`,
+    );
+  }
+  if (asked >= youngest) return asked;
+  const node = graph.nodes.find(({ op }) => FIRST_OPSETS.get(op) === youngest);
+  throw new ServeError(
+    "MODEL_UNSUPPORTED",
+    `${node?.name} is a ${node?.op}, expected an opset of at least ${youngest}, not ${asked}`,
+  );
 }
 
 function nodeProto(node: Node, nameOf: (value: string) => string, tensor: TensorEncoder): NodeProto {
