@@ -87,7 +87,9 @@ export function decoded<T>(file: string, decode: () => T): T {
 
 async function readPb(folder: string): Promise<Uint8Array> {
   try {
-    return await readFile(path.join(folder, "saved_model.pb"));
+    const file = await readFile(path.join(folder, "saved_model.pb"));
+    // Views of a Buffer would be Buffers, which are copied and compared otherwise.
+    return new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
   } catch (cause) {
     if (hasCode(cause, "ENOENT") || hasCode(cause, "ENOTDIR")) {
       throw new ServeError(

@@ -33,7 +33,11 @@ export function adviceFor(op: string): string {
     return "a signature that takes decoded pixels; the gateway decodes and resizes pictures by itself";
   }
   if (op.includes("Table")) return "a signature without tables; class names belong into config.json";
-  if (/^(While|StatelessWhile|TensorList|TensorArray|Enter|Exit|NextIteration|Switch|Merge|If|StatelessIf|Case)/.test(op)) {
+  if (
+    /^(While|StatelessWhile|TensorList|TensorArray|Enter|Exit|NextIteration|Switch|Merge|If|StatelessIf|Case)/.test(
+      op,
+    )
+  ) {
     return "a graph without loops and without conditions on what callers feed";
   }
   if (/^(Quantize|Dequantize|FakeQuant|Quantized)/.test(op)) return "the model as it was before quantisation";
