@@ -12,6 +12,7 @@ const SERVER_NAMES: ReadonlySet<string> = new Set([
   "PredictionService",
   "tensorflow.serving.ModelService",
   "tensorflow.serving.PredictionService",
+  "inference.GRPCInferenceService",
 ]);
 
 export class Health {

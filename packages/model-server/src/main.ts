@@ -17,6 +17,7 @@ import { engineSizes } from "./engine-settings.js";
 import { collectGarbageLater } from "./garbage.js";
 import { createGrpcFront } from "./grpc-front.js";
 import { Health } from "./health.js";
+import { addInferenceService } from "./inference-grpc.js";
 import { LoadSlots } from "./load-slots.js";
 import { modelsFromMessage } from "./model-config.js";
 import { ModelRegistry } from "./model-registry.js";
@@ -40,6 +41,8 @@ const QUIET_MS = 2000;
 export interface ModelServerParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Of this software, for who asks. */
+  readonly version?: string;
   /** Aborts a start that is still loading. */
   readonly signal?: AbortSignal;
   /** Another session worker; tests break theirs on purpose. */
@@ -87,7 +90,7 @@ async function startBehind(
   admin: AdminServer | undefined,
   { registry, health }: { readonly registry: ModelRegistry; readonly health: Health },
   config: ServeConfig,
-  { logger, metrics, signal, workerUrl = WORKER_URL }: ModelServerParts,
+  { logger, metrics, version = "0.0.0", signal, workerUrl = WORKER_URL }: ModelServerParts,
 ): Promise<ModelServer> {
   const configured = await configuredModels(config, (message) => logger.warn(message));
   const batching = await BatchingRules.read(config);
@@ -166,12 +169,14 @@ async function startBehind(
     reloadConfig: (list, caller) => models.apply(modelsFromMessage(list), caller),
   });
   addClassifyService(grpc, { registry, log });
+  addInferenceService(grpc, { registry, health, log, version });
   addReflection(grpc);
   const rest = createRestApp({
     registry,
     health,
     log,
     metrics: metrics.registry,
+    version,
     monitoring,
     corsSupport: config.restApiEnableCorsSupport,
     maxBodyBytes: config.maxMessageBytes,

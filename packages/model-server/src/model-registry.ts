@@ -157,6 +157,11 @@ export class ModelRegistry {
     return found;
   }
 
+  /** True when {@link statuses} has something to say of the model. */
+  hasVersions(name: string): boolean {
+    return this.#statuses(name).length > 0;
+  }
+
   /** State of one version; undefined before it was ever asked for. */
   stateOf(name: string, version: number): VersionState | undefined {
     return this.#models.get(name)?.versions.get(version)?.state;

@@ -54,6 +54,12 @@ function commonRows(outputs: TensorMap): number {
   return common ?? 0;
 }
 
+/** All elements, row-major, without nesting. @throws {ServeError} REQUEST_INVALID for a dtype that JSON cannot carry. */
+export function writeFlatValues(alias: string, tensor: Tensor): string {
+  const element = elementWriter(alias, tensor);
+  return Array.from({ length: tensor.data.length }, (_, index) => element(index)).join(",");
+}
+
 /** A float32 as TensorFlow Serving writes it. */
 export function float32Text(value: number): string {
   return floatText(value, Math.fround, 9);

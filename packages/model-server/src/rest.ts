@@ -1,11 +1,12 @@
 /** TensorFlow Serving's REST API, the probes and the metrics. The only file here that knows HTTP. */
 import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
+import { gunzip, inflate } from "node:zlib";
 import { HTTP_STATUS, ServeError } from "@vitrine/protocol/status";
 import type { Registry } from "@vitrine/runtime/metrics";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { classify, regress } from "./classify.js";
 import type { Health } from "./health.js";
+import { addInferenceRoutes } from "./inference-rest.js";
 import type { ModelChoice, ModelRegistry } from "./model-registry.js";
 import type { RequestDetails, RequestLog } from "./request-log.js";
 import { readRestExamples, writeClassifications, writeRegressions } from "./rest-examples.js";
@@ -20,6 +21,8 @@ export interface RestParts {
   readonly health: Health;
   readonly log: RequestLog;
   readonly metrics: Registry;
+  /** Of this server. */
+  readonly version: string;
   /** TensorFlow Serving's metrics, where they were asked for. */
   readonly monitoring: MonitoringPage | undefined;
   /** Pages of any origin may call. */
@@ -30,7 +33,8 @@ export interface RestParts {
   readonly timeoutMs: number;
 }
 
-const inflate = promisify(gunzip);
+const inflateGzip = promisify(gunzip);
+const inflateZlib = promisify(inflate);
 
 export function createRestApp(parts: RestParts): FastifyInstance {
   const { health, metrics, monitoring } = parts;
@@ -73,6 +77,11 @@ export function createRestApp(parts: RestParts): FastifyInstance {
     reply.header("content-type", "application/json");
     if (request.method === "OPTIONS") return answerPreflight(request, reply);
     return Buffer.from(await answer(request, reply, parts));
+  });
+  addInferenceRoutes(app, {
+    ...parts,
+    bodyOf: (request) => bodyOf(request, parts.maxBodyBytes),
+    callerSignal: (reply) => callerSignal(reply, parts.timeoutMs),
   });
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send({ error: `${request.method} ${request.url} was not found` }),
@@ -215,11 +224,17 @@ function callerSignal(reply: FastifyReply, timeoutMs: number) {
 
 async function bodyOf({ body, headers }: FastifyRequest, maxBytes: number): Promise<Buffer> {
   if (!Buffer.isBuffer(body)) return Buffer.alloc(0);
-  if (!headers["content-encoding"]?.includes("gzip")) return body;
+  const encoding = headers["content-encoding"];
+  const inflater = encoding?.includes("gzip")
+    ? inflateGzip
+    : encoding === "deflate"
+      ? inflateZlib
+      : undefined;
+  if (inflater === undefined) return body;
   try {
-    return await inflate(body, { maxOutputLength: maxBytes });
+    return await inflater(body, { maxOutputLength: maxBytes });
   } catch (cause) {
-    throw new ServeError("REQUEST_INVALID", "gzip body could not be inflated within the size limit", {
+    throw new ServeError("REQUEST_INVALID", `${encoding} body could not be inflated within the size limit`, {
       cause,
     });
   }
