@@ -14,14 +14,22 @@ const CACHE_REVISION = 1;
 const MODEL_FILE = "model.onnx";
 const SIGNATURES_FILE = "signatures.json";
 
-/** Folder of a model in the cache, whether it is there or not. */
+/**
+ * Folder of a model in the cache, whether it is there or not.
+ *
+ * @returns undefined when the model's files cannot be read: who reads the model says so better.
+ */
 export async function cacheEntry(
   cacheFolder: string,
   folder: string,
   tags: readonly string[],
   signal: AbortSignal | undefined,
-): Promise<string> {
-  const digest = await digestOfSavedModel(folder, signal);
+): Promise<string | undefined> {
+  const digest = await digestOfSavedModel(folder, signal).catch((error: unknown) => {
+    if (isFileFault(error)) return undefined;
+    throw error;
+  });
+  if (digest === undefined) return undefined;
   const version = await converterVersion();
   const tagged = [...tags]
     .sort()
@@ -52,7 +60,7 @@ export async function writeCached(
 ): Promise<string | undefined> {
   let draft: string | undefined;
   try {
-    await mkdir(path.dirname(entry), { recursive: true });
+    await makeFolder(path.dirname(entry));
     draft = await mkdtemp(`${entry}.`);
     await writeOnnx(graph, path.join(draft, MODEL_FILE));
     await writeFile(path.join(draft, SIGNATURES_FILE), signaturesText(signatures));
@@ -64,6 +72,20 @@ export async function writeCached(
     // A server beside this one was quicker.
     const exists = error.code === "ENOTEMPTY" || error.code === "EEXIST";
     return exists ? path.join(entry, MODEL_FILE) : undefined;
+  }
+}
+
+/** As `mkdir -p`. Node's own repeats for ever where a folder exists and yet takes no children, as /proc does. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    if (!isFileFault(error)) throw error;
+    if (error.code === "EEXIST") return;
+    const parent = path.dirname(folder);
+    if (error.code !== "ENOENT" || parent === folder) throw error;
+    await makeFolder(parent);
+    await mkdir(folder);
   }
 }
 
