@@ -22,7 +22,7 @@ export interface MeasuredProcess {
 interface StartOptions {
   /** undefined: any. */
   readonly core?: number;
-  readonly env?: Record<string, string>;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts a program and waits for a line that begins with `ready`. */

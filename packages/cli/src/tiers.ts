@@ -1,6 +1,6 @@
 /** Both tiers as child processes on this machine. */
 import path from "node:path";
-import { MODEL_SERVER_NODE_FLAGS } from "@vitrine/model-server/garbage";
+import { MODEL_SERVER_ENVIRONMENT, MODEL_SERVER_NODE_FLAGS } from "@vitrine/model-server/garbage";
 import { logLineAsText } from "@vitrine/runtime/log-text";
 import type { LogLevel } from "@vitrine/runtime/logger";
 import type { Environment } from "@vitrine/runtime/settings";
@@ -62,7 +62,7 @@ export function startTiers(options: TiersOptions): Tiers {
 function superviseModelServer(options: TiersOptions): SupervisedTier {
   return superviseTier({
     name: "model server",
-    env: options.env,
+    env: { ...MODEL_SERVER_ENVIRONMENT, ...options.env },
     ...speaker("model server", options),
     commandLine: ([grpc, rest]) => [
       process.execPath,

@@ -19,3 +19,16 @@ export function collectGarbageLater(): void {
   // V8 reads this one anew at each collection; a V8 that does not know it says so on stderr and goes on.
   setFlagsFromString("--heap-growing-percent=400");
 }
+
+/**
+ * Environment for whoever starts the process, on Linux: how glibc hands memory back. By itself it raises the size from
+ * which a block has a mapping of its own, up to 32 MB, once such a block was freed; the weights of the next version
+ * then lie between small blocks, and what an unloaded version leaves stays with the process.
+ *
+ * Measured with the clothing model (float32) and two sessions, swapped ten times: 398 to 453 MB resident after each swap
+ * and 304 MB with nothing loaded; with both settings 190 to 202 MB and 100 MB. A run takes as much CPU as before.
+ */
+export const MODEL_SERVER_ENVIRONMENT: Readonly<Record<string, string>> = {
+  MALLOC_MMAP_THRESHOLD_: "65536",
+  MALLOC_ARENA_MAX: "2",
+};

@@ -1,5 +1,6 @@
 /** `vitrine serve`: the model tier under TensorFlow Serving's flags. */
 import { serveSettings } from "@vitrine/model-server/config";
+import { MODEL_SERVER_ENVIRONMENT } from "@vitrine/model-server/garbage";
 import { runTier } from "@vitrine/runtime/lifecycle";
 import { createLogger } from "@vitrine/runtime/logger";
 import { createMetrics } from "@vitrine/runtime/metrics";
@@ -27,10 +28,17 @@ spellings: --model_base_path=DIR and --model-base-path DIR. One that is not know
     for (const flag of unknownFlags) io.stderr.write(`vitrine serve: ${saidOfForeign(flag)}\n`);
     const { startModelServer } = await import("@vitrine/model-server/main");
     const logger = createLogger({ name: "model-server", level: config.logLevel, stream: io.stderr });
-    const metrics = createMetrics("model-server", await packageVersion());
+    if (process.platform === "linux" && io.env.MALLOC_MMAP_THRESHOLD_ === undefined) {
+      logger.info(
+        { env: MODEL_SERVER_ENVIRONMENT },
+        "memory of unloaded versions goes back to the system only where this environment is set",
+      );
+    }
+    const version = await packageVersion();
+    const metrics = createMetrics("model-server", version);
     return await runTier(
       "model server",
-      (signal) => startModelServer(config, { logger, metrics, signal }),
+      (signal) => startModelServer(config, { logger, metrics, version, signal }),
       io,
       { graceMs: config.drainGraceMs },
     );
