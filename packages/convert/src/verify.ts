@@ -48,7 +48,11 @@ export interface Verification {
  * @throws {ServeError} MODEL_INVALID when one of them does not run, an output differs beyond {@link TOLERANCE}, or is
  *   not a number where the source's is.
  */
-export async function verify(source: Graph, written: Graph | string): Promise<Verification> {
+export async function verify(
+  source: Graph,
+  written: Graph | string,
+  tolerance: number = TOLERANCE,
+): Promise<Verification> {
   const isOpen = source.inputs.every(({ shape }) => shape === undefined || shape[0] === -1);
   const batchSizes = isOpen ? BATCH_SIZES : [1];
   const feeds = batchSizes.map((batch) => seededFeeds(source.inputs, batch));
@@ -63,7 +67,7 @@ export async function verify(source: Graph, written: Graph | string): Promise<Ve
     }
   });
   const differences = [...worst.values()];
-  refuseAboveTolerance(differences);
+  refuseAboveTolerance(differences, tolerance);
   return { differences, batchSizes };
 }
 
@@ -112,6 +116,7 @@ export async function verifyRecorded(
   graph: Graph,
   written: Graph | string,
   records: { readonly input: Tensor; readonly output: Tensor },
+  tolerance: number = TOLERANCE,
 ): Promise<Difference> {
   const [input, ...moreInputs] = graph.inputs;
   const [output, ...moreOutputs] = graph.outputs;
@@ -125,17 +130,17 @@ export async function verifyRecorded(
   const given = await withSession(written, "optimised", (session) => session.run(feeds));
   const [difference] = compare(new Map([[output.alias, records.output]]), given);
   if (difference === undefined) throw new ServeError("INTERNAL", "the model gave no output, expected one");
-  refuseAboveTolerance([difference]);
+  refuseAboveTolerance([difference], tolerance);
   return difference;
 }
 
-function refuseAboveTolerance(differences: readonly Difference[]): void {
-  // Not `relative > TOLERANCE`: that is false for what is not a number.
-  const wrong = differences.find(({ relative }) => !(relative <= TOLERANCE));
+function refuseAboveTolerance(differences: readonly Difference[], tolerance: number): void {
+  // Not `relative > tolerance`: that is false for what is not a number.
+  const wrong = differences.find(({ relative }) => !(relative <= tolerance));
   if (wrong === undefined) return;
   throw new ServeError(
     "MODEL_INVALID",
-    `output ${wrong.output} differed by ${wrong.largest.toPrecision(3)}, ${wrong.relative.toPrecision(3)} of its range, expected at most ${TOLERANCE}`,
+    `output ${wrong.output} differed by ${wrong.largest.toPrecision(3)}, ${wrong.relative.toPrecision(3)} of its range, expected at most ${tolerance}`,
   );
 }
 

@@ -40,7 +40,13 @@ export function rankOf(info: ValueInfo | undefined): number | undefined {
   return info?.sizes?.length;
 }
 
-/** Counts an axis from the front. */
+/**
+ * Counts an axis from the front; Flatten's may be the rank itself.
+ *
+ * @throws {RangeError} when there is no such axis.
+ */
 export function positiveAxis(axis: number, rank: number): number {
-  return axis < 0 ? axis + rank : axis;
+  const positive = axis < 0 ? axis + rank : axis;
+  if (positive >= 0 && positive <= rank) return positive;
+  throw new RangeError(`axis ${axis} of a tensor of rank ${rank}`);
 }
