@@ -37,8 +37,13 @@ export function onnxNames(graph: Graph): OnnxNames {
     taken.add(name);
     return name;
   };
+  // The node whose result it was before results alike were merged may have the alias for a name.
+  const nodeNames = new Set(graph.nodes.map((node) => node.name));
   for (const { value, alias } of copied) {
-    copies.push({ op: "Identity", name: alias, inputs: [of(value)], outputs: [alias], attributes: {} });
+    let name = alias;
+    for (let count = 1; nodeNames.has(name); count++) name = `${alias}__${count}`;
+    nodeNames.add(name);
+    copies.push({ op: "Identity", name, inputs: [of(value)], outputs: [alias], attributes: {} });
   }
   return { of, copies };
 }
