@@ -377,7 +377,15 @@ describe("the other routes", () => {
         max_image_pixels: 50_000_000,
         max_images: 10,
         timeout_ms: 20_000,
-        media_types: ["image/jpeg", "image/png", "image/webp", "image/gif"],
+        media_types: [
+          "image/jpeg",
+          "image/png",
+          "image/webp",
+          "image/gif",
+          "image/bmp",
+          "image/tiff",
+          "image/avif",
+        ],
       },
       picture: { width: 8, height: 8, filter: "bilinear", orientation: "ignore" },
       shrink: { keeps_answer: true, least_edge: 24 },
@@ -423,6 +431,7 @@ describe("the other routes", () => {
   });
 
   it.each([
+    ["QUERY", "/info", "GET, HEAD"],
     ["GET", "/predict", "POST"],
     ["PUT", "/predict?x=1", "POST"],
     ["POST", "/ping", "GET, HEAD"],

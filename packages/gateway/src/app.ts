@@ -117,11 +117,11 @@ function addProbes(app: FastifyInstance, parts: AppParts): void {
 }
 
 /** What the public need not see where there is an admin port. */
-function addOperations(app: FastifyInstance, { version, registry }: AppParts): void {
+function addOperations(app: FastifyInstance, { version, registry, access }: AppParts): void {
   app.get("/metrics", async (_request, reply) => {
     return reply.type(registry.contentType).send(await registry.metrics());
   });
-  const openApi = openApiDocument(version);
+  const openApi = openApiDocument(version, access.apiKeys !== undefined);
   const page = docsPage(version);
   app.get("/openapi.json", () => openApi);
   app.get("/docs", (_request, reply) =>

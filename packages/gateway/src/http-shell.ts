@@ -67,7 +67,11 @@ export function createHttpShell(options: HttpShellOptions): FastifyInstance {
   app.decorateRequest("trace");
   app.decorateRequest("failure", undefined);
   app.decorateRequest("client", undefined);
-  app.addHook("onRequest", async (request, reply) => beginRequest(request, reply, options));
+  app.addHook("onRequest", async (request, reply) => {
+    beginRequest(request, reply, options);
+    // Before Fastify looks at a body that nobody will read, and finds fault with it.
+    if (request.is404) throw notFound(app, request, reply);
+  });
   // Also on requests that came before the drain: a connection kept open would hold the process up.
   app.addHook("onSend", (_request, reply, payload, done) => {
     if (options.isDraining()) reply.header("connection", "close");
@@ -78,11 +82,7 @@ export function createHttpShell(options: HttpShellOptions): FastifyInstance {
   return app;
 }
 
-async function beginRequest(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  options: HttpShellOptions,
-): Promise<void> {
+function beginRequest(request: FastifyRequest, reply: FastifyReply, options: HttpShellOptions): void {
   request.trace = QUIET_ROUTES.has(request.url)
     ? passTraceOn(request.url, {})
     : options.beginTrace(request.method, traceHeadersOf(request.raw));

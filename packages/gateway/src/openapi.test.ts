@@ -15,8 +15,8 @@ const documentSchema = z.object({
 });
 
 describe("the OpenAPI document", () => {
-  const document = documentSchema.parse(openApiDocument("1.2.3"));
-  const text = JSON.stringify(openApiDocument("1.2.3"));
+  const document = documentSchema.parse(openApiDocument("1.2.3", false));
+  const text = JSON.stringify(openApiDocument("1.2.3", false));
 
   it("names every route for programs", () => {
     expect(Object.keys(document.paths)).toEqual([
@@ -29,7 +29,7 @@ describe("the OpenAPI document", () => {
       "/metrics",
     ]);
     expect(Object.keys(document.paths["/predict"]!.post!.responses)).toEqual(
-      "200 400 413 415 429 500 501 503 504".split(" "),
+      "200 400 401 413 415 429 500 501 503 504".split(" "),
     );
   });
 

@@ -49,7 +49,7 @@ const predict = {
     query("format", "`scores` answers the raw scores alone, `predictions` the full answer", {
       enum: ["predictions", "scores"],
     }),
-    query("top_k", "adds `top`: so many labels, best first", { type: "integer", minimum: 1 }),
+    query("top_k", "adds `top`: so many labels, best first", { type: "integer", minimum: 1, maximum: 1000 }),
     query("explain", "adds `heatmap`: where the evidence lies; one picture only", { enum: ["0", "1"] }),
   ],
   requestBody: {
@@ -76,12 +76,14 @@ const predict = {
         "x-model-version": { description: "version that answered", schema: { type: "string" } },
         "x-contract-digest": { description: "digest of the contract used", schema: { type: "string" } },
         "server-timing": { description: "milliseconds per stage", schema: { type: "string" } },
+        "x-cache": { description: "`hit` when the answer was kept from before", schema: { enum: ["hit"] } },
       },
     },
     400: problem("The body, a parameter or the url was wrong, or the url could not be fetched"),
+    401: problem("The gateway asks for an API key"),
     413: problem("Too many bytes or pixels"),
     415: problem("Not a body or a picture of a kind that is taken"),
-    429: busy("As many requests are at work as the gateway takes"),
+    429: busy("As many requests are at work, or as many came from one client, as the gateway takes"),
     500: problem("A fault of the gateway's, or the model does not fit its contract"),
     501: problem("The model cannot answer this"),
     503: busy("The model tier cannot be reached"),
@@ -89,8 +91,12 @@ const predict = {
   },
 };
 
-/** @param version of the product. */
-export function openApiDocument(version: string): object {
+/**
+ * @param version of the product.
+ * @param asksForKeys predictions are answered only to callers with an API key.
+ */
+export function openApiDocument(version: string, asksForKeys: boolean): object {
+  const security = asksForKeys ? { security: [{ bearer: [] }, { apiKey: [] }] } : {};
   return {
     openapi: "3.1.0",
     info: {
@@ -100,11 +106,16 @@ export function openApiDocument(version: string): object {
         "Picture in, category out. Errors are problem JSON (RFC 9457) with code, reason, requestId.",
     },
     paths: {
-      "/predict": { post: predict },
-      "/info": get("The model, the limits, and how a picture is treated", {
-        200: json("What is served", refTo("InfoResponse")),
-        503: busy("No model is known yet"),
-      }),
+      "/predict": { post: { ...predict, ...security } },
+      "/info": get(
+        "The model, the limits, and how a picture is treated",
+        {
+          200: json("What is served", refTo("InfoResponse")),
+          401: problem("The gateway asks for an API key"),
+          503: busy("No model is known yet"),
+        },
+        security,
+      ),
       "/health": get("The process answers", { 200: json("Healthy", refTo("HealthResponse")) }),
       "/livez": get("The process is alive", { 200: json("Alive", refTo("HealthResponse")) }),
       "/readyz": get("A picture can be answered now", {
@@ -115,6 +126,10 @@ export function openApiDocument(version: string): object {
       "/metrics": get("Prometheus metrics", { 200: text("Metrics", "text/plain") }),
     },
     components: {
+      securitySchemes: {
+        bearer: { type: "http", scheme: "bearer" },
+        apiKey: { type: "apiKey", in: "header", name: "x-api-key" },
+      },
       schemas: Object.fromEntries(
         Object.entries(SCHEMAS).map(([name, schema]) => [name, jsonSchemaOf(schema)]),
       ),
@@ -132,6 +147,6 @@ function query(name: string, description: string, schema: object) {
   return { name, in: "query", required: false, description, schema };
 }
 
-function get(summary: string, responses: object) {
-  return { get: { summary, responses } };
+function get(summary: string, responses: object, more: object = {}) {
+  return { get: { summary, responses, ...more } };
 }
