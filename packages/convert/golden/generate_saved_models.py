@@ -19,6 +19,7 @@ import tempfile
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+import cramjam
 import numpy as np
 import tensorflow as tf
 
@@ -548,6 +549,88 @@ def write_tf2():
     pack("tf2-signatures", folder, answers_of(folder, runs))
 
 
+def write_snappy():
+    """An index whose blocks are compressed, which TensorFlow reads and does not write."""
+    module = tf.Module()
+    module.w = tf.Variable(values(3, 4), name="w")
+    module.b = tf.Variable(values(4), name="b")
+    call = tf.function(lambda x: {"y": tf.matmul(x, module.w) + module.b}, input_signature=[tf.TensorSpec([None, 3], tf.float32, "x")])
+    folder = tempfile.mkdtemp()
+    tf.saved_model.save(module, folder, signatures={"serving_default": call})
+    index = os.path.join(folder, "variables", "variables.index")
+    with open(index, "rb") as stream:
+        table = stream.read()
+    compressed = compress_table(table)
+    assert compressed != table
+    with open(index, "wb") as stream:
+        stream.write(compressed)
+    x = values(2, 3)
+    pack("tf2-snappy", folder, answers_of(folder, [("serving_default", {"x": x})]))
+
+
+def compress_table(table):
+    """The blocks of a LevelDB table, each compressed, and an index and footer that name their new places."""
+    footer = table[-48:]
+    out = bytearray()
+
+    def varint(data, at):
+        value = shift = 0
+        while True:
+            value |= (data[at] & 127) << shift
+            at += 1
+            if data[at - 1] < 128:
+                return value, at
+            shift += 7
+
+    def encoded(value):
+        data = bytearray()
+        while value > 127:
+            data.append(value & 127 | 128)
+            value >>= 7
+        return bytes(data + bytes([value]))
+
+    def place(block):
+        packed = bytes(cramjam.snappy.compress_raw(block)) + b"\1"
+        handle = encoded(len(out)) + encoded(len(packed) - 1)
+        out.extend(packed + masked_crc(packed).to_bytes(4, "little"))
+        return handle
+
+    def handle_at(data, at):
+        offset, at = varint(data, at)
+        size, at = varint(data, at)
+        return table[offset : offset + size], at
+
+    meta, at = handle_at(footer, 0)
+    index, _ = handle_at(footer, at)
+    entries, at, key = [], 0, b""
+    while at < len(index) - 4 - 4 * int.from_bytes(index[-4:], "little"):
+        shared, at = varint(index, at)
+        unshared, at = varint(index, at)
+        length, at = varint(index, at)
+        key = key[:shared] + index[at : at + unshared]
+        at += unshared
+        entries.append((key, place(handle_at(index[at : at + length], 0)[0])))
+        at += length
+    meta_handle = place(meta)
+    data, restarts = bytearray(), []
+    for key, handle in entries:
+        restarts.append(len(data))
+        data += encoded(0) + encoded(len(key)) + encoded(len(handle)) + key + handle
+    data += b"".join(r.to_bytes(4, "little") for r in restarts) + len(restarts).to_bytes(4, "little")
+    handles = meta_handle + place(bytes(data))
+    return bytes(out) + handles.ljust(40, b"\0") + footer[40:]
+
+
+def masked_crc(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
 def pack(name, folder, answers):
     target = os.path.join(TARGET, name)
     shutil.rmtree(target, ignore_errors=True)
@@ -569,7 +652,7 @@ def zipped(path, content):
         stream.write(content)
 
 
-MODELS = {"operators": write_operators, "tf1": write_tf1, "tf2": write_tf2}
+MODELS = {"operators": write_operators, "tf1": write_tf1, "tf2": write_tf2, "snappy": write_snappy}
 
 if __name__ == "__main__":
     for model in sys.argv[1:] or MODELS:

@@ -53,8 +53,11 @@ describe("models of TensorFlow 1", () => {
     for (const run of golden.cases.serving_default ?? []) await expectOutputs(graph, run.inputs, run.outputs);
   });
 
-  test("variables in two data files", async () => {
-    const golden = await unpack("tf1-shards");
+  test.each([
+    ["variables in two data files", "tf1-shards"],
+    ["an index of compressed blocks", "tf2-snappy"],
+  ])("%s", async (_, name) => {
+    const golden = await unpack(name);
     const graph = await readSavedModel(golden.folder);
     for (const run of golden.cases.serving_default ?? []) await expectOutputs(graph, run.inputs, run.outputs);
   });
