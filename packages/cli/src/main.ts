@@ -27,9 +27,25 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "classify pictures: files, folders, links, lists of them",
     load: async () => (await import("./commands/classify.js")).classify,
   },
+  parity: {
+    summary: "say where a tensor of training and ours part ways",
+    load: async () => (await import("./commands/parity.js")).parity,
+  },
+  convert: {
+    summary: "turn .h5, .keras, .onnx or a SavedModel into a SavedModel or ONNX",
+    load: async () => (await import("./commands/convert.js")).convert,
+  },
+  inspect: {
+    summary: "say what a model takes and gives; the text of saved_model_cli show",
+    load: async () => (await import("./commands/inspect.js")).inspect,
+  },
   serve: {
     summary: "the model tier: TensorFlow Serving's protocol over a model folder",
     load: async () => (await import("./commands/serve.js")).serve,
+  },
+  warmup: {
+    summary: "record photos that a model version runs before it is available",
+    load: async () => (await import("./commands/warmup.js")).warmup,
   },
   gateway: {
     summary: "the gateway: HTTP, pictures, and the website",

@@ -191,6 +191,12 @@ def tolerance_goldens() -> dict:
     return {"avif": avif, "icc": icc}
 
 
+def notebook_tensor() -> np.ndarray:
+    """What a notebook would hand to np.save: the course's helper on a photo that lies on its side."""
+    image = open_rgb(HERE / "pictures" / "exif-6.jpg").resize((32, 32), Image.Resampling.NEAREST)
+    return preprocess_numpy_input(np.asarray(image, np.float32)[None], "channels_last", "tf")
+
+
 def rgb(image: Image.Image) -> dict:
     return {"width": image.width, "height": image.height, "base64": base64.b64encode(image.tobytes()).decode()}
 
@@ -217,6 +223,7 @@ if __name__ == "__main__":
     pictures, raw = picture_goldens()
     write("pictures.json", {"pillow": PIL.__version__, "pictures": pictures})
     write("tensors.json", raw)
+    np.save(HERE / "notebook.npy", notebook_tensor())
     write("near.json", tolerance_goldens())
     if len(sys.argv) > 1:
         write("photos.json", photo_goldens(Path(sys.argv[1])))

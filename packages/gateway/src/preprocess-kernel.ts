@@ -21,7 +21,8 @@ export function planKernel(
   const given = config.vitrine.resize;
   const library = given?.library ?? (backend === "torchvision" ? "torchvision" : "pillow");
   const filter: ResizeFilter = FILTERS[config.resample] ?? "bilinear";
-  if (library !== "pillow" && (given?.box !== undefined || given?.reducing_gap !== undefined)) {
+  const isPillow = library === "pillow" || library === "pillow-12";
+  if (!isPillow && (given?.box !== undefined || given?.reducing_gap !== undefined)) {
     throw mismatch(`vitrine.resize had box or reducing_gap beside library ${library}`, "library pillow");
   }
   if (library !== "tensorflow" && given?.antialias === true) {
@@ -29,7 +30,8 @@ export function planKernel(
   }
   const method = given?.method;
   switch (library) {
-    case "pillow": {
+    case "pillow":
+    case "pillow-12": {
       const [left, top, right, bottom] = given?.box ?? [0, 0, 1, 1];
       if (right <= left || bottom <= top) {
         throw mismatch(
@@ -38,7 +40,8 @@ export function planKernel(
         );
       }
       return {
-        library,
+        library: "pillow",
+        isRowsFirst: library === "pillow-12",
         filter: oneOf(FILTERS, library, method ?? filter),
         box: given?.box,
         reducingGap: given?.reducing_gap,

@@ -31,13 +31,14 @@ const perChannel = z.union([z.number(), z.array(z.number()).length(3)]);
 /**
  * Whose resize it is, where that is not Pillow's of the plain keys.
  *
- * - `pillow`: Image.resize; `method` one of its six filters, in place of `resample`.
+ * - `pillow`: Image.resize; `method` one of its six filters, in place of `resample`. `pillow-12`: as version 12 and older
+ *   did it, which rounds some photos that are much taller than wide otherwise.
  * - `torchvision`: resize of a uint8 tensor with antialias, as Hugging Face's Fast processors do; bilinear, bicubic, nearest.
  * - `tensorflow`: tf.image.resize; all methods. Its result is float unless the method is nearest.
  * - `opencv`: cv2.resize; nearest, linear, area.
  */
 const resizeSchema = z.strictObject({
-  library: z.enum(["pillow", "torchvision", "tensorflow", "opencv"]).optional(),
+  library: z.enum(["pillow", "pillow-12", "torchvision", "tensorflow", "opencv"]).optional(),
   method: z.string().optional(),
   /** tf.image.resize's own parameter. */
   antialias: z.boolean().default(false),

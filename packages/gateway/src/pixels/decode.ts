@@ -121,6 +121,26 @@ function stillAvif(bytes: Uint8Array): Uint8Array {
 }
 
 /**
+ * Whether a colour profile lies in a picture.
+ *
+ * @throws {ServeError} as {@link readPictureHeader} does.
+ */
+export function hasColourProfile(bytes: Uint8Array, maxPixels: number): Promise<boolean> {
+  return isProfiled(readPictureHeader(bytes, maxPixels), bytes);
+}
+
+/** Of a GIF or BMP Pillow reads none. */
+async function isProfiled({ format }: PictureHeader, bytes: Uint8Array): Promise<boolean> {
+  if (format === "gif" || format === "bmp") return false;
+  try {
+    const { icc } = await sharp(format === "avif" ? stillAvif(bytes) : bytes, READ_OPTIONS).metadata();
+    return icc !== undefined;
+  } catch (cause) {
+    throw undecodable(FORMAT_NAMES[format], problemOf(cause), cause);
+  }
+}
+
+/**
  * Pixels converted to sRGB by the profile in the file, by LittleCMS in libvips: within a step or two of Pillow's
  * ImageCms (docs/decisions/pixels.md). Colours below full transparency are not kept.
  *
@@ -128,11 +148,9 @@ function stillAvif(bytes: Uint8Array): Uint8Array {
  */
 async function decodeByProfile(header: PictureHeader, bytes: Uint8Array): Promise<RgbPicture | undefined> {
   const { format } = header;
-  if (format === "gif" || format === "bmp") return undefined;
-  const file = format === "avif" ? stillAvif(bytes) : bytes;
-  const image = sharp(file, { ...READ_OPTIONS, ignoreIcc: false });
+  if (!(await isProfiled(header, bytes))) return undefined;
+  const image = sharp(format === "avif" ? stillAvif(bytes) : bytes, { ...READ_OPTIONS, ignoreIcc: false });
   try {
-    if ((await image.metadata()).icc === undefined) return undefined;
     const { data, info } = await image
       .toColourspace("srgb")
       .raw({ depth: "uchar" })

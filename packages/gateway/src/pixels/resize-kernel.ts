@@ -12,6 +12,8 @@ export type ResizeKernel =
   | {
       readonly library: "pillow";
       readonly filter: ResizeFilter;
+      /** As version 12 and older: rows before columns for every shape. */
+      readonly isRowsFirst?: boolean | undefined;
       /** What of the source is resized. */
       readonly box?: ResizeBox | undefined;
       /** Image.resize's parameter: the picture is shrunk by whole factors first. */
@@ -51,10 +53,19 @@ export function resizeBy(
 ): RgbPicture | FloatPicture {
   switch (kernel.library) {
     case "pillow": {
-      const { filter, reducingGap } = kernel;
+      const { filter, reducingGap, isRowsFirst } = kernel;
       const reduction = reductionOf(picture, width, height, filter, box, reducingGap);
-      if (reduction === undefined) return resize(picture, { width, height, filter, box, window });
-      return resize(reduce(picture, reduction), { width, height, filter, box: reduction.boxAfter, window });
+      if (reduction === undefined)
+        return resize(picture, { width, height, filter, box, window, isRowsFirst });
+      const { boxAfter } = reduction;
+      return resize(reduce(picture, reduction), {
+        width,
+        height,
+        filter,
+        box: boxAfter,
+        window,
+        isRowsFirst,
+      });
     }
     case "torchvision":
       return kernel.filter === "nearest"

@@ -20,6 +20,8 @@ export interface ResizeTarget {
    * Pillow's weights have 22 bits.
    */
   readonly weights?: "int16" | undefined;
+  /** Rows before columns whatever the shape: Pillow before version 13. */
+  readonly isRowsFirst?: boolean | undefined;
   /** What of the target is worked out: a crop that follows needs no more. undefined: all of it. */
   readonly window?: ResizeWindow | undefined;
 }
@@ -174,9 +176,10 @@ function int16Bits(shares: Float64Array): number {
  * Whether columns are resized before rows, which rounds differently: since Pillow 13 (pull request 9549), when the
  * height shrinks by more than twice as many pixels as the width. Older versions always begin with the rows.
  */
-export function isColumnsFirst(picture: RgbPicture, { width, height, weights }: ResizeTarget): boolean {
-  const shrinkage = picture.height - height;
-  return weights === undefined && shrinkage > 0 && shrinkage > 2 * (picture.width - width);
+export function isColumnsFirst(picture: RgbPicture, target: ResizeTarget): boolean {
+  const shrinkage = picture.height - target.height;
+  if (target.weights === "int16" || target.isRowsFirst === true) return false;
+  return shrinkage > 0 && shrinkage > 2 * (picture.width - target.width);
 }
 
 /** The weights of both axes; undefined when the axis stays as it is. */

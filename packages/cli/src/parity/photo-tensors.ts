@@ -1,0 +1,105 @@
+/** Tensors of one photo under many configurations, what they share worked out once. */
+import { decodePicture, hasColourProfile } from "@vitrine/gateway/pixels/decode";
+import { tensorOf } from "@vitrine/gateway/pixels/normalize";
+import { turnUpright } from "@vitrine/gateway/pixels/orientation";
+import { prepareRgb } from "@vitrine/gateway/pixels/prepare";
+import { resize } from "@vitrine/gateway/pixels/resize";
+import { createSimdResize } from "@vitrine/gateway/pixels/resize-simd";
+import type { FloatPicture, RgbPicture } from "@vitrine/gateway/pixels/rgb-picture";
+import { type PreprocessPlan, planPreprocessing } from "@vitrine/gateway/preprocess-plan";
+import { contractFromFiles } from "@vitrine/protocol/contract";
+import { ServeError } from "@vitrine/protocol/status";
+import { DataType } from "@vitrine/protocol/tensor";
+import type { JsonObject } from "./config-patch.js";
+
+export interface PhotoTensors {
+  readonly width: number;
+  readonly height: number;
+  readonly format: string;
+  readonly orientation: number;
+  /** Whether a colour profile lies in the file. */
+  readonly hasProfile: boolean;
+  /** The plan of a configuration; undefined when it is none that fits a float input. */
+  planOf(config: JsonObject): PreprocessPlan | undefined;
+  /**
+   * Pixels after resize and crop, before the arithmetic, red first.
+   *
+   * @returns undefined when the photo does not suit the plan.
+   */
+  pictureOf(plan: PreprocessPlan): Promise<FloatPicture | undefined>;
+  /** After the arithmetic too, channels last. */
+  samplesOf(plan: PreprocessPlan): Promise<FloatPicture | undefined>;
+}
+
+const ANY_CONFIG = { id2label: { 0: "any" } };
+const FLOAT_INPUT = { dtype: DataType.DT_FLOAT, shape: undefined };
+/** Of the pictures that are kept. */
+const MAX_KEPT = 400;
+
+/** @throws {ServeError} when the photo cannot be decoded. */
+export async function openPhoto(bytes: Uint8Array, maxPixels: number): Promise<PhotoTensors> {
+  const resizeFast = createSimdResize() ?? resize;
+  const stored = await decodePicture(bytes, maxPixels);
+  const hasProfile = await hasColourProfile(bytes, maxPixels);
+  const upright = new Map<string, Promise<RgbPicture>>();
+  const pictures = new Map<string, Promise<FloatPicture | undefined>>();
+
+  const decode = async ({ icc, orientation }: PreprocessPlan): Promise<RgbPicture> => {
+    const { picture } = icc === "ignore" ? stored : await decodePicture(bytes, maxPixels, undefined, icc);
+    return orientation === "exif" ? turnUpright(picture, stored.orientation) : picture;
+  };
+  const make = async (plan: PreprocessPlan): Promise<FloatPicture | undefined> => {
+    const key = JSON.stringify([plan.icc, plan.orientation]);
+    const source = upright.get(key) ?? decode(plan);
+    upright.set(key, source);
+    try {
+      const { shape, data } = prepareRgb(
+        await source,
+        {
+          ...plan,
+          arithmetic: { kind: "pixels" },
+          isBgr: false,
+          pad: undefined,
+          layout: "NHWC",
+          dtype: DataType.DT_FLOAT,
+        },
+        resizeFast,
+      );
+      const pixels = data instanceof Float32Array ? data : Float32Array.from(data);
+      return { width: shape[2] ?? 0, height: shape[1] ?? 0, pixels };
+    } catch (error) {
+      if (error instanceof ServeError) return undefined;
+      throw error;
+    }
+  };
+  const pictureOf = (plan: PreprocessPlan): Promise<FloatPicture | undefined> => {
+    const { icc, orientation, cropBefore, resize: rule, aspect, kernel, crop, cropRule } = plan;
+    const key = JSON.stringify([icc, orientation, cropBefore, rule, aspect, kernel, crop, cropRule]);
+    const made = pictures.get(key) ?? make(plan);
+    if (pictures.size < MAX_KEPT) pictures.set(key, made);
+    return made;
+  };
+
+  return {
+    width: stored.picture.width,
+    height: stored.picture.height,
+    format: stored.format,
+    orientation: stored.orientation,
+    hasProfile,
+    planOf(config) {
+      try {
+        return planPreprocessing(contractFromFiles(ANY_CONFIG, config).preprocessor, FLOAT_INPUT);
+      } catch (error) {
+        if (error instanceof ServeError) return undefined;
+        throw error;
+      }
+    },
+    pictureOf,
+    async samplesOf(plan) {
+      const picture = await pictureOf(plan);
+      if (picture === undefined) return undefined;
+      const { data } = tensorOf(picture, plan.arithmetic, plan.isBgr, "NHWC", DataType.DT_FLOAT);
+      return { ...picture, pixels: data instanceof Float32Array ? data : Float32Array.from(data) };
+    },
+  };
+}
