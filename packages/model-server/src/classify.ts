@@ -12,7 +12,8 @@ import type { Signature } from "./signature.js";
 import type { TensorMap } from "./tensor-batch.js";
 
 /** Aliases that such signatures have by convention. Source: tensorflow/core/... signature_constants. */
-const INPUTS = "inputs";
+/** The one input of a signature for examples. */
+export const INPUTS = "inputs";
 const CLASSES = "classes";
 const SCORES = "scores";
 const OUTPUTS = "outputs";
@@ -96,8 +97,12 @@ async function run(
   return { rows: examples.length, output };
 }
 
-/** With a context, its bytes go before each example's: protobuf merges what is concatenated. */
-function serialisedExamples(input: Input | undefined): readonly Uint8Array[] {
+/**
+ * With a context, its bytes go before each example's: protobuf merges what is concatenated.
+ *
+ * @returns [] when there are none.
+ */
+export function serialisedExamples(input: Input | undefined): readonly Uint8Array[] {
   const kind = input?.kind;
   switch (kind?.$case) {
     case "exampleList":

@@ -14,7 +14,7 @@ import type { ServeConfig } from "./config.js";
 import { availableCores } from "./cores.js";
 import { Engine } from "./engine.js";
 import { engineSizes } from "./engine-settings.js";
-import { collectGarbageLater } from "./garbage.js";
+import { collectGarbageLater, collectGarbageNow } from "./garbage.js";
 import { createGrpcFront } from "./grpc-front.js";
 import { Health } from "./health.js";
 import { addInferenceService } from "./inference-grpc.js";
@@ -134,6 +134,7 @@ async function startBehind(
       broke: (error) => {
         if (!registry.names.some((name) => registry.isAvailable(name))) failed.reject(error);
       },
+      unloaded: collectGarbageNow,
       slots: new LoadSlots(Math.max(1, config.numLoadThreads)),
       maxLoadRetries: config.maxNumLoadRetries,
       loadRetryIntervalMs: config.loadRetryIntervalMicros / 1000,

@@ -27,6 +27,8 @@ export interface LoadOptions {
   ): Promise<Servable>;
   /** Limits how many versions load at once, over all models. */
   readonly slots: LoadSlots;
+  /** A version was unloaded and its sessions have ended. */
+  unloaded(): void;
   /** A version that served broke down. */
   broke(error: ServeError): void;
   /** Further attempts after a failure that may pass, such as no memory. */
@@ -268,6 +270,7 @@ export class ModelVersions {
       this.#logger.info({ version }, "unloading a version");
       const unload = this.#registry.unload(name, version).then(() => {
         this.#unloads.delete(unload);
+        this.#options.unloaded();
         this.#logger.info({ version }, "unloaded a version");
         this.#work();
       });

@@ -5,6 +5,7 @@ import type { Tensor } from "@vitrine/protocol/tensor";
 import type { BatchResult } from "./batcher.js";
 import type { LoadedSessions } from "./engine.js";
 import { readExamples, signatureOfFeatures } from "./examples.js";
+import type { PredictInput } from "./predict-batcher.js";
 import {
   checkInputNames,
   checkTensors,
@@ -52,36 +53,45 @@ export class Servable {
    *   that only describes, and what the batcher throws.
    */
   async predict<Value>(call: PredictCall<Value>): Promise<BatchResult<TensorMap>> {
-    const signature = this.#signature(call.signatureName);
-    checkInputNames(signature, call.inputs);
-    const tensors = new Map<string, Tensor>();
-    for (const alias of signature.inputs.keys()) {
-      const value = call.inputs.get(alias);
-      if (value !== undefined) tensors.set(alias, call.read(value, alias));
-    }
-    const fetches = selectOutputs(signature, call.outputFilter);
-    checkTensors(signature, tensors);
-    return this.#sessions.batcher.submit({ ...fedTensors(signature, tensors), fetches }, call.signal);
-  }
-
-  #signature(name: string): Signature {
-    const signature = this.signatures.get(name);
-    if (signature === undefined) {
-      throw new ServeError("SIGNATURE_NOT_FOUND", `Serving signature key "${name}" not found.`);
-    }
-    if (signature.unsupported !== undefined) {
-      throw new ServeError(
-        "MODEL_UNSUPPORTED",
-        `Signature ${name} cannot run here: ${signature.unsupported}`,
-      );
-    }
-    return signature;
+    return this.#sessions.batcher.submit(checkedInput(this.signatures, call), call.signal);
   }
 
   /** Finishes what was accepted, then ends the sessions. */
   async unload(): Promise<void> {
     await this.#sessions.unload();
   }
+}
+
+/**
+ * Checks a request against its signature, in TensorFlow Serving's order.
+ *
+ * @throws {ServeError} as {@link Servable.predict}, the batcher's left out.
+ */
+export function checkedInput<Value>(
+  signatures: Signatures,
+  call: Omit<PredictCall<Value>, "signal">,
+): PredictInput {
+  const signature = runnableSignature(signatures, call.signatureName);
+  checkInputNames(signature, call.inputs);
+  const tensors = new Map<string, Tensor>();
+  for (const alias of signature.inputs.keys()) {
+    const value = call.inputs.get(alias);
+    if (value !== undefined) tensors.set(alias, call.read(value, alias));
+  }
+  const fetches = selectOutputs(signature, call.outputFilter);
+  checkTensors(signature, tensors);
+  return { ...fedTensors(signature, tensors), fetches };
+}
+
+function runnableSignature(signatures: Signatures, name: string): Signature {
+  const signature = signatures.get(name);
+  if (signature === undefined) {
+    throw new ServeError("SIGNATURE_NOT_FOUND", `Serving signature key "${name}" not found.`);
+  }
+  if (signature.unsupported !== undefined) {
+    throw new ServeError("MODEL_UNSUPPORTED", `Signature ${name} cannot run here: ${signature.unsupported}`);
+  }
+  return signature;
 }
 
 /** What the session is fed: the tensors, or the features of the examples that the one input holds. */

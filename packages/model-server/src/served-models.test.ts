@@ -50,6 +50,7 @@ function serve(options: Partial<ServedModelsOptions> = {}): ServedModels {
     registry,
     {
       load: loads.load,
+      unloaded: () => {},
       broke: () => {},
       slots: new LoadSlots(1),
       maxLoadRetries: 1,

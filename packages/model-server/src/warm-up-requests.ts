@@ -1,18 +1,14 @@
 /** Recorded requests as runs that each new session does before it takes others. */
-import type { PredictRequest } from "@vitrine/protocol/gen/tensorflow_serving/apis/predict";
+import type { Input } from "@vitrine/protocol/gen/tensorflow_serving/apis/input";
 import type { PredictionLog } from "@vitrine/protocol/gen/tensorflow_serving/apis/prediction_log";
 import { ServeError } from "@vitrine/protocol/status";
-import { type Tensor, tensorFromProto } from "@vitrine/protocol/tensor";
+import { DataType, type Tensor, tensorFromProto } from "@vitrine/protocol/tensor";
+import { INPUTS, serialisedExamples } from "./classify.js";
+import type { PredictInput } from "./predict-batcher.js";
+import { checkedInput } from "./servable.js";
 import type { WarmUpRun } from "./session-pool.js";
 import type { SessionJob } from "./session-thread.js";
-import {
-  checkInputNames,
-  checkTensors,
-  DEFAULT_SIGNATURE,
-  type Signature,
-  type Signatures,
-  selectOutputs,
-} from "./signature.js";
+import { DEFAULT_SIGNATURE, type Signature, type Signatures } from "./signature.js";
 import { joinRequests } from "./tensor-batch.js";
 import { zeroTensor } from "./warm-up.js";
 import type { SessionMetadata } from "./worker-messages.js";
@@ -38,15 +34,15 @@ export function recordedRuns(
 
 function recordedJob(log: PredictionLog, signatures: Signatures, graph: SessionMetadata): SessionJob {
   try {
-    if (log.logType?.$case !== "predictLog") {
-      throw new ServeError(
-        "MODEL_UNSUPPORTED",
-        `a warm-up record was a ${log.logType?.$case ?? "PredictionLog without a log"}, expected a predictLog`,
-      );
-    }
-    const { request } = log.logType.value;
-    if (request === undefined) throw new ServeError("MODEL_INVALID", "a warm-up record had no request");
-    return predictJob(request, signatures, graph);
+    const { signature, tensors, fetches } = recordedInput(log, signatures);
+    const wanted = [...signature.outputs.values()].filter(({ alias }) => fetches.includes(alias));
+    return {
+      feeds: (allocate) => ({
+        ...unusedInputs(signature, graph),
+        ...joinRequests(signature.inputs, [tensors], 0, allocate),
+      }),
+      fetches: [...new Set(wanted.map(({ graphName }) => graphName))],
+    };
   } catch (error) {
     // The pool asks for the feeds at the time of the run, and fails the load by what they throw.
     return {
@@ -58,31 +54,52 @@ function recordedJob(log: PredictionLog, signatures: Signatures, graph: SessionM
   }
 }
 
-function predictJob(
-  { modelSpec, inputs, outputFilter }: PredictRequest,
+function recordedInput({ logType }: PredictionLog, signatures: Signatures): PredictInput {
+  switch (logType?.$case) {
+    case "predictLog": {
+      const request = required(logType.value.request);
+      return checkedInput(signatures, {
+        signatureName: request.modelSpec?.signatureName || DEFAULT_SIGNATURE,
+        inputs: request.inputs,
+        read: (proto, alias) => tensorFromProto(proto, alias, { maxBytes: MAX_TENSOR_BYTES }),
+        outputFilter: request.outputFilter,
+      });
+    }
+    case "classifyLog":
+    case "regressLog": {
+      const { modelSpec, input } = required(logType.value.request);
+      return exampleInput(modelSpec?.signatureName, input, signatures);
+    }
+    case "multiInferenceLog": {
+      const { tasks, input } = required(logType.value.request);
+      return exampleInput(tasks[0]?.modelSpec?.signatureName, input, signatures);
+    }
+    default:
+      throw new ServeError(
+        "MODEL_UNSUPPORTED",
+        `a warm-up record was a ${logType?.$case ?? "PredictionLog without a log"}, expected a request that is served here`,
+      );
+  }
+}
+
+function exampleInput(
+  signatureName: string | undefined,
+  input: Input | undefined,
   signatures: Signatures,
-  graph: SessionMetadata,
-): SessionJob {
-  const name = modelSpec?.signatureName || DEFAULT_SIGNATURE;
-  const signature = signatures.get(name);
-  if (signature === undefined) {
-    throw new ServeError("SIGNATURE_NOT_FOUND", `Serving signature key "${name}" not found.`);
-  }
-  checkInputNames(signature, inputs);
-  const tensors = new Map<string, Tensor>();
-  for (const [alias, proto] of inputs) {
-    tensors.set(alias, tensorFromProto(proto, alias, { maxBytes: MAX_TENSOR_BYTES }));
-  }
-  const wanted = new Set(selectOutputs(signature, outputFilter));
-  checkTensors(signature, tensors);
-  const outputs = [...signature.outputs.values()].filter(({ alias }) => wanted.has(alias));
-  return {
-    feeds: (allocate) => ({
-      ...unusedInputs(signature, graph),
-      ...joinRequests(signature.inputs, [tensors], 0, allocate),
-    }),
-    fetches: [...new Set(outputs.map(({ graphName }) => graphName))],
-  };
+): PredictInput {
+  const examples = serialisedExamples(input);
+  if (examples.length === 0) throw new ServeError("REQUEST_INVALID", "Input is empty.");
+  return checkedInput(signatures, {
+    signatureName: signatureName || DEFAULT_SIGNATURE,
+    inputs: new Map([[INPUTS, examples]]),
+    read: (data): Tensor => ({ dtype: DataType.DT_STRING, shape: [data.length], data }),
+    outputFilter: [],
+  });
+}
+
+function required<T>(request: T | undefined): T {
+  if (request === undefined) throw new ServeError("MODEL_INVALID", "a warm-up record had no request");
+  return request;
 }
 
 function unusedInputs({ inputs }: Signature, graph: SessionMetadata) {
