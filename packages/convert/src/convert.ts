@@ -1,0 +1,195 @@
+/** The story of `vitrine convert`: read, check, write under another name, read back and run, rename. */
+import { mkdtemp, rm } from "node:fs/promises";
+import path from "node:path";
+import { contractFromFiles, type ModelContract, readContract } from "@vitrine/protocol/contract";
+import { ServeError } from "@vitrine/protocol/status";
+import type { Tensor } from "@vitrine/protocol/tensor";
+import type { Layout } from "./graph/attributes.js";
+import type { Graph } from "./graph/graph.js";
+import { pixelsPreprocessor, takePixels } from "./graph/input-pixels.js";
+import { changeInputLayout } from "./graph/layout.js";
+import { factsOf, type ModelFacts } from "./model-facts.js";
+import { digestOfSource, findSource, type ModelSource, readSource } from "./model-source.js";
+import { converterVersion } from "./provenance.js";
+import { placeModel, planTarget, type Target } from "./version-folder.js";
+import { writeContract, writeModel } from "./write-model.js";
+
+export interface ConvertRequest {
+  readonly source: string;
+  readonly destination: string;
+  readonly to: "savedmodel" | "onnx" | undefined;
+  /** uint8: pixels go in, and the contract's arithmetic becomes part of the graph. */
+  readonly inputDtype: "uint8" | undefined;
+  /** Order of the axes of pictures that are fed; default: the source's own. */
+  readonly inputLayout: Layout | undefined;
+  /** Of ONNX; default: the newest that ONNX Runtime takes without a warning. */
+  readonly opset: number | undefined;
+  /** Of a SavedModel that is read. */
+  readonly tags: readonly string[] | undefined;
+  readonly signature: string | undefined;
+  readonly overwrite: boolean;
+  /**
+   * The contract to put beside the model.
+   *
+   * @param brought the one that lies beside the source.
+   * @param facts   of the model as it will be written, before pixels go in.
+   */
+  readonly contract: (brought: ModelContract | undefined, facts: ModelFacts) => ModelContract | undefined;
+  /** Recorded elsewhere: what the source gives for an input. */
+  readonly recorded: { readonly input: Tensor; readonly output: Tensor } | undefined;
+  /** Largest difference, relative to the range of the outputs. */
+  readonly tolerance: number | undefined;
+}
+
+export interface ConvertProgress {
+  /** One line each, for a person. */
+  say(line: string): void;
+  readonly signal: AbortSignal;
+}
+
+export interface Checked {
+  readonly largest: number;
+  readonly relative: number;
+  readonly tolerance: number;
+}
+
+export interface ConvertReport {
+  readonly source: ModelSource;
+  readonly digest: string;
+  readonly target: Target;
+  readonly facts: ModelFacts;
+  readonly contract: ModelContract | undefined;
+  /** What was written, against the graph as it was read: the worst output. */
+  readonly readBack: Checked;
+  /** Against what was recorded elsewhere; undefined: not verified against the source. */
+  readonly recorded: Checked | undefined;
+}
+
+/** Rounded activations differ by a step wherever a sum comes out a hair to the other side. See docs/converting.md. */
+const QUANTIZED_TOLERANCE = 0.05;
+
+/**
+ * Converts a model.
+ *
+ * Whatever fails, nothing is left at the destination: the model is written beside it under another name and takes its
+ * place when all checks have passed.
+ *
+ * @throws {ServeError} MODEL_INVALID for a damaged source, a destination that is there already, or a difference above
+ *   the tolerance; MODEL_UNSUPPORTED for what cannot be converted; MODEL_CONTRACT_MISMATCH for a contract that does not
+ *   fit the model.
+ */
+export async function convertModel(
+  request: ConvertRequest,
+  { say, signal }: ConvertProgress,
+): Promise<ConvertReport> {
+  const source = await findSource(request.source);
+  const target = await planTarget(request, source.format);
+  const digest = await digestOfSource(source, signal);
+  const read = await readSource(source, request);
+  signal.throwIfAborted();
+  say(`read ${source.path}: ${read.nodes.length} operators`);
+
+  const { graph, contract, facts } = await asWanted(read, request, await readContract(source.folder));
+  const tolerance = request.tolerance ?? (isQuantized(read) ? QUANTIZED_TOLERANCE : undefined);
+  const draft = await mkdtemp(path.join(target.parent, `.${target.name}.`));
+  try {
+    const metadata = {
+      "vitrine.converter": `vitrine ${await converterVersion()}`,
+      "vitrine.source": path.basename(path.resolve(source.path)),
+      "vitrine.source_format": source.format,
+      "vitrine.source_sha256": digest,
+    };
+    const written = await writeModel(graph, path.join(draft, target.name), {
+      target,
+      metadata,
+      opset: request.opset,
+    });
+    if (contract !== undefined) await writeContract(contract, path.join(draft, target.name), target);
+    signal.throwIfAborted();
+    say(`wrote ${written.operators} operators; running what was written`);
+    const { verify, verifyRecorded, TOLERANCE } = await import("./verify.js");
+    const back = await written.readBack();
+    const { differences } = await verify(graph, back, tolerance);
+    signal.throwIfAborted();
+    const worst = differences.reduce((most, one) => (one.relative > most.relative ? one : most), {
+      largest: 0,
+      relative: 0,
+    });
+    const recorded =
+      request.recorded === undefined
+        ? undefined
+        : await verifyRecorded(graph, back, request.recorded, tolerance);
+    signal.throwIfAborted();
+    await placeModel(path.join(draft, target.name), target);
+    const stated = { tolerance: tolerance ?? TOLERANCE };
+    return {
+      source,
+      digest,
+      target,
+      facts,
+      contract,
+      readBack: { largest: worst.largest, relative: worst.relative, ...stated },
+      recorded: recorded && { largest: recorded.largest, relative: recorded.relative, ...stated },
+    };
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+}
+
+function isQuantized({ nodes }: Graph): boolean {
+  return nodes.some(({ op }) => op === "QuantizeLinear");
+}
+
+/** The graph and its contract, with pixels in and in the layout that was asked for. */
+async function asWanted(
+  read: Graph,
+  request: ConvertRequest,
+  brought: ModelContract | undefined,
+): Promise<{ graph: Graph; contract: ModelContract | undefined; facts: ModelFacts }> {
+  const facts = factsOf(read);
+  const contract = request.contract(brought, facts);
+  refuseMisfit(contract, facts);
+  const pixels = request.inputDtype === "uint8" ? withPixels(read, contract) : { graph: read, contract };
+  const { inputLayout } = request;
+  if (inputLayout === undefined) return { ...pixels, facts: factsOf(pixels.graph) };
+  const graph = changeInputLayout(pixels.graph, inputLayout);
+  return { graph, contract: withLayout(pixels.contract, inputLayout), facts: factsOf(graph) };
+}
+
+function withPixels(
+  read: Graph,
+  contract: ModelContract | undefined,
+): { graph: Graph; contract: ModelContract } {
+  if (contract === undefined) {
+    throw new ServeError(
+      "MODEL_CONTRACT_MISMATCH",
+      "--input-dtype uint8 puts the preprocessing into the graph, expected a contract that says what it is: --preprocess and --labels, or --contract DIR",
+    );
+  }
+  return {
+    graph: takePixels(read, contract.preprocessor),
+    contract: contractOf(contract, pixelsPreprocessor(record(contract.files.preprocessor))),
+  };
+}
+
+function withLayout(contract: ModelContract | undefined, layout: Layout): ModelContract | undefined {
+  if (contract === undefined) return undefined;
+  const preprocessor = record(contract.files.preprocessor);
+  return contractOf(contract, { ...preprocessor, vitrine: { ...record(preprocessor.vitrine), layout } });
+}
+
+function refuseMisfit(contract: ModelContract | undefined, { classes }: ModelFacts): void {
+  if (contract === undefined || classes === undefined || classes === contract.labels.length) return;
+  throw new ServeError(
+    "MODEL_CONTRACT_MISMATCH",
+    `the contract had ${contract.labels.length} labels, expected ${classes}, as many as the model has classes`,
+  );
+}
+
+function contractOf({ files }: ModelContract, preprocessor: Record<string, unknown>): ModelContract {
+  return contractFromFiles(files.config, preprocessor);
+}
+
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
+}
