@@ -66,7 +66,7 @@ export interface ConvertReport {
 }
 
 /** Rounded activations differ by a step wherever a sum comes out a hair to the other side. See docs/converting.md. */
-const QUANTIZED_TOLERANCE = 0.05;
+const QUANTIZED_TOLERANCE = 0.1;
 
 /**
  * Converts a model.

@@ -17,7 +17,7 @@ const SAVED_MODEL_FILES = ["saved_model.pb", "saved_model.pbtxt"];
 /**
  * The versions under a base path, whatever they hold: one folder for each number, leading zeros are fine, other
  * children are ignored as TensorFlow Serving does. A base path without any that itself holds `config.json` and a
- * model, as a Hugging Face export does, is version 1.
+ * model, as a Hugging Face export does, or a SavedModel, is version 1.
  *
  * @param modelFile as in {@link findModel}.
  * @returns folders by version; empty when there is none.
@@ -34,8 +34,8 @@ export async function listVersions(
     if (version === undefined || entry.isFile()) continue;
     folders.set(version, path.join(basePath, entry.name));
   }
-  const isExport = folders.size === 0 && entries.some(({ name }) => name === "config.json");
-  if (isExport && (await findModel(basePath, modelFile)) !== undefined) folders.set(1, basePath);
+  const isExport = entries.some(({ name }) => name === "config.json" || SAVED_MODEL_FILES.includes(name));
+  if (folders.size === 0 && isExport && (await findModel(basePath, modelFile)) !== undefined) folders.set(1, basePath);
   return folders;
 }
 

@@ -48,7 +48,7 @@ export const convertSettings = {
   }),
   tolerance: setting(z.number().positive().max(1).optional(), {
     description:
-      "Largest difference allowed, as a part of the range of the outputs; default 0.0001, of quantised models 0.05.",
+      "Largest difference allowed, as a part of the range of the outputs; default 0.0001, of quantised models 0.1.",
     placeholder: "part",
   }),
   contract: setting(contract.schema, {
