@@ -1,4 +1,7 @@
-/** The server under test: ours, one per fixture model, or the one that VITRINE_CONFORMANCE_TARGET names. */
+/** The server under test: ours with the models of this folder, or the one that VITRINE_CONFORMANCE_TARGET names. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { PassThrough } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { Client, credentials } from "@grpc/grpc-js";
@@ -8,10 +11,14 @@ import { createLogger } from "@vitrine/runtime/logger";
 import { createMetrics } from "@vitrine/runtime/metrics";
 import { resolveSettings } from "@vitrine/runtime/settings";
 
-const MODELS = fileURLToPath(new URL("../../packages/model-server/fixtures/", import.meta.url));
+const MODELS = fileURLToPath(new URL("models/", import.meta.url));
+const FIXTURES = fileURLToPath(new URL("../../packages/model-server/fixtures/", import.meta.url));
 
-/** `host:port` of a server that serves every fixture model by its folder's name, such as TensorFlow Serving. */
+/** `HOST:GRPC_PORT,REST_PORT` of a server that serves models/ by models/models.config, such as TensorFlow Serving. */
 const foreignTarget = process.env.VITRINE_CONFORMANCE_TARGET;
+
+/** False when another server is under test: what only ours does is skipped then. */
+export const isOurs = foreignTarget === undefined;
 
 export interface Answer {
   /** gRPC's number; 0 is OK. */
@@ -21,15 +28,41 @@ export interface Answer {
   readonly bytes: Uint8Array;
 }
 
-export class Targets {
-  readonly #servers = new Map<string, Promise<ModelServer>>();
-  readonly #clients = new Map<string, Client>();
+export class Target {
+  /** `http://HOST:PORT` of REST. */
+  readonly rest: string;
+  readonly #client: Client;
+  readonly #stop: () => Promise<void>;
+
+  private constructor(grpc: string, rest: string, stop: () => Promise<void>) {
+    this.rest = `http://${rest}`;
+    this.#client = new Client(grpc, credentials.createInsecure());
+    this.#stop = stop;
+  }
+
+  static async start(): Promise<Target> {
+    if (foreignTarget !== undefined) {
+      const [, host, grpcPort, restPort] = /^(.+):(\d+),(\d+)$/.exec(foreignTarget) ?? [];
+      if (host === undefined) {
+        throw new Error(`VITRINE_CONFORMANCE_TARGET was ${foreignTarget}, expected HOST:GRPC_PORT,REST_PORT`);
+      }
+      return new Target(`${host}:${grpcPort}`, `${host}:${restPort}`, async () => undefined);
+    }
+    const folder = mkdtempSync(path.join(tmpdir(), "vitrine-conformance-"));
+    const modelConfigFile = path.join(folder, "models.config");
+    const text = readFileSync(path.join(MODELS, "models.config"), "utf8");
+    writeFileSync(modelConfigFile, text.replaceAll('"/models/', `"${MODELS}`));
+    const server = await startWith({ modelConfigFile, modelCacheFolder: folder, restApiPort: "auto" });
+    return new Target(`127.0.0.1:${server.grpcPort}`, `127.0.0.1:${server.restPort}`, async () => {
+      await server.drain(1000);
+      rmSync(folder, { recursive: true });
+    });
+  }
 
   /** Sends raw request bytes through @grpc/grpc-js, an implementation that is not ours. */
-  async call(model: string, path: string, request: Uint8Array): Promise<Answer> {
-    const client = await this.#client(model);
+  async call(path: string, request: Uint8Array): Promise<Answer> {
     return new Promise((resolve) => {
-      client.makeUnaryRequest(
+      this.#client.makeUnaryRequest(
         path,
         (bytes: Buffer) => bytes,
         (bytes: Buffer) => bytes,
@@ -45,36 +78,22 @@ export class Targets {
     });
   }
 
-  async close(): Promise<void> {
-    for (const client of this.#clients.values()) client.close();
-    const servers = await Promise.all(this.#servers.values());
-    await Promise.all(servers.map((server) => server.drain(1000)));
-  }
-
-  async #client(model: string): Promise<Client> {
-    const address = foreignTarget ?? `127.0.0.1:${(await this.#server(model)).grpcPort}`;
-    const client = this.#clients.get(address) ?? new Client(address, credentials.createInsecure());
-    this.#clients.set(address, client);
-    return client;
-  }
-
-  #server(model: string): Promise<ModelServer> {
-    const server = this.#servers.get(model) ?? startFixture(model);
-    this.#servers.set(model, server);
-    return server;
+  async stop(): Promise<void> {
+    this.#client.close();
+    await this.#stop();
   }
 }
 
-/** Serves one of the fixture models on a free port. */
+/** Serves one of the model server's own fixtures on a free port. */
 export function startFixture(model: string): Promise<ModelServer> {
-  const flags = {
-    modelBasePath: MODELS + model,
-    host: "127.0.0.1",
-    port: "auto",
-    restApiPort: "0",
-    workers: "1",
-  };
-  const { config } = resolveSettings(serveSettings, { flags, env: {} });
+  return startWith({ modelBasePath: FIXTURES + model, restApiPort: "0" });
+}
+
+function startWith(flags: Record<string, string>): Promise<ModelServer> {
+  const { config } = resolveSettings(serveSettings, {
+    flags: { host: "127.0.0.1", port: "auto", workers: "1", ...flags },
+    env: {},
+  });
   const logger = createLogger({ name: "model-server", level: "silent", stream: new PassThrough() });
   return startModelServer(config, { logger, metrics: createMetrics("model-server", "test") });
 }
