@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { ModelServerConfig } from "@vitrine/protocol/gen/tensorflow_serving/config/model_server_config";
+import { RELOAD_CONFIG } from "@vitrine/protocol/services";
 import { describe, expect, test } from "vitest";
 import { type ModelConfig, modelsFromMessage, modelsFromText } from "./model-config.js";
 
@@ -109,6 +111,14 @@ describe("HandleReloadConfigRequest", () => {
       ),
     );
     expect(modelsFromMessage(message({ $case: "modelConfigList", value: { config: [] } }))).toEqual([]);
+  });
+
+  // Written by the Python client from the text beside it; see golden/generate_reload.py.
+  test.each(["two-models", "no-models"])("of the Python client reads as its text does: %s", (name) => {
+    const file = (ending: string) =>
+      readFileSync(new URL(`../golden/reload/${name}.${ending}`, import.meta.url));
+    const { config } = RELOAD_CONFIG.decodeRequest(file("binpb"));
+    expect(modelsFromMessage(config ?? { config: undefined })).toEqual(read(file("config").toString()));
   });
 
   test("is refused for the same reasons", () => {
