@@ -11,6 +11,8 @@ const BENCHMARKS = [
   "grpc-wire",
   "preprocess",
   "model-server",
+  "model-server-faults",
+  "scheduling",
   "gateway",
   "gateway-rivals",
   "balance",
