@@ -15,6 +15,7 @@ const BENCHMARKS = [
   "scheduling",
   "gateway",
   "gateway-rivals",
+  "gateway-soak",
   "balance",
   "faults",
 ];
