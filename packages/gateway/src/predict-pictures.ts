@@ -10,7 +10,7 @@ import type { StageTimes } from "./stage-times.js";
 import { together } from "./together.js";
 
 export interface PredictPicturesParts {
-  readonly preprocessor: Pick<Preprocessor, "preprocess">;
+  readonly preprocessor: Pick<Preprocessor, "preprocess" | "recycle">;
   readonly client: Pick<PredictionClient, "predict">;
   readonly link: Pick<ModelLink, "ofVersion" | "refresh" | "lost">;
   readonly cache: PredictionCache;
@@ -97,6 +97,8 @@ async function attempt(
   } catch (error) {
     if (error instanceof ServeError && error.reason === "MODEL_UNAVAILABLE") link.lost();
     throw error;
+  } finally {
+    for (const { tensor } of prepared) preprocessor.recycle(tensor);
   }
 }
 

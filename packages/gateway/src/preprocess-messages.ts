@@ -14,12 +14,14 @@ export interface WorkerJob {
   readonly id: number;
   /** Moved to the worker. */
   readonly bytes: Uint8Array;
+  /** For the tensor, where it fits. */
+  readonly memory: SharedArrayBuffer | undefined;
   readonly plan: PreprocessPlan;
 }
 
 export type WorkerReply =
   | { readonly kind: "ready" }
-  /** The tensor's buffer is moved. */
+  /** The tensor lies in shared memory. */
   | { readonly kind: "done"; readonly id: number; readonly prepared: Preprocessed }
   /** A ServeError: the picture's fault. */
   | { readonly kind: "refused"; readonly id: number; readonly reason: Reason; readonly message: string }

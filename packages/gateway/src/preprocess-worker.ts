@@ -24,16 +24,16 @@ port.on("message", (job: WorkerJob) => {
 });
 post({ kind: "ready" });
 
-async function answer({ id, bytes, plan }: WorkerJob): Promise<void> {
+async function answer({ id, bytes, memory, plan }: WorkerJob): Promise<void> {
+  const allocateFloats = (length: number) => new Float32Array(sharedMemory(memory, 4 * length), 0, length);
   const checkpoint = () => {
     if (Atomics.load(abandoned, 0) === id) throw new ServeError("CANCELLED", "request was abandoned");
   };
   try {
-    const prepared = await preparePicture(bytes, plan, { ...options, checkpoint });
+    const prepared = await preparePicture(bytes, plan, { ...options, allocateFloats, checkpoint });
     const { tensor } = prepared;
-    const data = isMovable(tensor.data) ? tensor.data : new Uint8Array(tensor.data);
-    const moved = data.buffer instanceof ArrayBuffer ? [data.buffer] : [];
-    post({ kind: "done", id, prepared: { ...prepared, tensor: { ...tensor, data } } }, moved);
+    const data = shared(tensor.data, memory);
+    post({ kind: "done", id, prepared: { ...prepared, tensor: { ...tensor, data } } });
   } catch (error) {
     if (error instanceof ServeError)
       post({ kind: "refused", id, reason: error.reason, message: error.message });
@@ -46,11 +46,25 @@ async function answer({ id, bytes, plan }: WorkerJob): Promise<void> {
   }
 }
 
-/** Pixels that no step had to copy still lie in memory of sharp's or of the decoder's, which cannot be given away. */
-function isMovable(data: Uint8Array | Float32Array): boolean {
-  return !Buffer.isBuffer(data) && data.byteLength === data.buffer.byteLength;
+/**
+ * The tensor goes to the main thread in shared memory, which is used again for another picture: new memory of some
+ * 100 KB per picture costs page faults here, and there a collection of the whole heap every few dozen pictures.
+ */
+function sharedMemory(memory: SharedArrayBuffer | undefined, bytes: number): SharedArrayBuffer {
+  return memory !== undefined && memory.byteLength >= bytes ? memory : new SharedArrayBuffer(bytes);
 }
 
-function post(reply: WorkerReply, moved: ArrayBuffer[] = []): void {
-  port.postMessage(reply, moved);
+function shared(
+  data: Uint8Array | Float32Array,
+  memory: SharedArrayBuffer | undefined,
+): Uint8Array | Float32Array {
+  if (data.buffer instanceof SharedArrayBuffer) return data;
+  const { byteLength } = data;
+  const copy = new Uint8Array(sharedMemory(memory, byteLength), 0, byteLength);
+  copy.set(new Uint8Array(data.buffer, data.byteOffset, byteLength));
+  return data instanceof Float32Array ? new Float32Array(copy.buffer, 0, data.length) : copy;
+}
+
+function post(reply: WorkerReply): void {
+  port.postMessage(reply);
 }

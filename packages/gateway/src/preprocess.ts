@@ -1,6 +1,7 @@
 /** Pictures to tensors in worker threads, so that the event loop stays free. */
 import { Worker } from "node:worker_threads";
 import { ServeError } from "@vitrine/protocol/status";
+import type { Tensor } from "@vitrine/protocol/tensor";
 import { abortError } from "./deadline.js";
 import { readPictureHeader } from "./pixels/picture-header.js";
 import type { Preprocessed } from "./pixels/prepare.js";
@@ -33,6 +34,11 @@ export interface Preprocessor {
    *   CANCELLED; WORKER_LOST when the thread died over it; DRAINING after `close`.
    */
   preprocess(bytes: Uint8Array, plan: PreprocessPlan, signal: AbortSignal): Promise<Preprocessed>;
+  /**
+   * Takes back the memory of a tensor that nobody reads any more, for the next picture. Who forgets it costs time,
+   * nothing else. A call that was given up may still send it: what it sends then is never used.
+   */
+  recycle(tensor: Tensor): void;
   /** Fails what is under way and ends the threads. */
   close(): Promise<void>;
 }
@@ -56,6 +62,9 @@ interface PictureWorker {
   cause: Error | undefined;
 }
 
+/** One in the works, and those whose predictions are under way. */
+const SPARES_PER_WORKER = 8;
+
 const DEFAULT_MAX_PIXELS_IN_FLIGHT = 64_000_000;
 
 /** Starts the threads; pictures wait until the first is ready. */
@@ -64,6 +73,7 @@ export function createPreprocessor(options: PreprocessorOptions): Preprocessor {
   const workerUrl = options.workerUrl ?? new URL("./preprocess-worker.js", import.meta.url);
   const workers = new Set<PictureWorker>();
   const queue: Job[] = [];
+  const spares: SharedArrayBuffer[] = [];
   let lastId = 0;
   let isClosed = false;
 
@@ -118,7 +128,7 @@ export function createPreprocessor(options: PreprocessorOptions): Preprocessor {
       queue.shift();
       idle.job = job;
       const bytes = new Uint8Array(job.bytes);
-      const message: WorkerJob = { id: job.id, bytes, plan: job.plan };
+      const message: WorkerJob = { id: job.id, bytes, memory: spares.pop(), plan: job.plan };
       idle.thread.postMessage(message, [bytes.buffer]);
     }
   }
@@ -163,6 +173,10 @@ export function createPreprocessor(options: PreprocessorOptions): Preprocessor {
         queue.push(job);
         dispatch();
       });
+    },
+    recycle({ data }) {
+      const isShared = "buffer" in data && data.buffer instanceof SharedArrayBuffer;
+      if (isShared && spares.length < SPARES_PER_WORKER * options.workers) spares.push(data.buffer);
     },
     async close() {
       isClosed = true;

@@ -50,6 +50,7 @@ const CAFFE_MEAN = [103.939, 116.779, 123.68];
  * Makes the tensor of one picture.
  *
  * @param isBgr blue first; a Keras preset that has blue first by itself has it in any case.
+ * @param allocateFloats gives the memory of a float tensor, whatever is in it: all of it is written.
  * @returns shape [1, height, width, 3] or [1, 3, height, width]; its data is the picture's own pixels when nothing
  *   has to change, else a copy.
  */
@@ -59,13 +60,14 @@ export function tensorOf(
   isBgr: boolean,
   layout: Layout,
   dtype: typeof DataType.DT_UINT8 | typeof DataType.DT_FLOAT,
+  allocateFloats: (length: number) => Float32Array = (length) => new Float32Array(length),
 ): PictureTensor {
   const { width, height, pixels } = picture;
   const shape = layout === "NHWC" ? [1, height, width, 3] : [1, 3, height, width];
   if (dtype === DataType.DT_UINT8 && pixels instanceof Uint8Array) {
     return { dtype, shape, data: layout === "NHWC" && !isBgr ? pixels : arranged(pixels, isBgr, layout) };
   }
-  const data = new Float32Array(pixels.length);
+  const data = allocateFloats(pixels.length);
   const isCaffe = arithmetic.kind === "keras" && arithmetic.preset === "caffe";
   const [step, channelStep] = layout === "NHWC" ? [3, 1] : [1, width * height];
   for (let channel = 0; channel < 3; channel += 1) {

@@ -35,6 +35,8 @@ export interface PrepareOptions {
   readonly resize: Resize;
   /** undefined: libvips decodes all. With it one picture at a time may be prepared. */
   readonly decodeBaseline?: DecodeBaseline | undefined;
+  /** Memory for a float tensor; by default new memory. */
+  readonly allocateFloats?: (length: number) => Float32Array;
   /** Called between the steps; throws to end the work. */
   checkpoint(): void;
 }
@@ -47,7 +49,7 @@ export interface PrepareOptions {
 export async function preparePicture(
   bytes: Uint8Array,
   plan: PreprocessPlan,
-  { maxPixels, resize, decodeBaseline, checkpoint }: PrepareOptions,
+  { maxPixels, resize, decodeBaseline, allocateFloats, checkpoint }: PrepareOptions,
 ): Promise<Preprocessed> {
   const start = performance.now();
   const { picture, orientation, format } = await decodePicture(bytes, maxPixels, decodeBaseline, plan.icc);
@@ -55,7 +57,7 @@ export async function preparePicture(
   const upright = plan.orientation === "exif" ? turnUpright(picture, orientation) : picture;
   const decoded = performance.now();
   checkpoint();
-  const tensor = prepareRgb(upright, plan, resize);
+  const tensor = prepareRgb(upright, plan, resize, allocateFloats);
   const { width, height } = upright;
   return { tensor, width, height, format, decodeMs: decoded - start, resizeMs: performance.now() - decoded };
 }
@@ -66,11 +68,16 @@ export async function preparePicture(
  * @throws {ServeError} IMAGE_TOO_MANY_PIXELS when the resize would make it too large; MODEL_CONTRACT_MISMATCH when the
  *   picture does not fit what the contract pads to or cuts out.
  */
-export function prepareRgb(upright: RgbPicture, plan: PreprocessPlan, resize: Resize): PictureTensor {
+export function prepareRgb(
+  upright: RgbPicture,
+  plan: PreprocessPlan,
+  resize: Resize,
+  allocateFloats?: (length: number) => Float32Array,
+): PictureTensor {
   const resized = resizeAsPlanned(croppedBefore(upright, plan), plan, resize);
   const { crop, cropRule, arithmetic, isBgr, layout, dtype, pad } = plan;
   const cropped = crop === undefined ? resized : centerCrop(resized, crop.width, crop.height, cropRule);
-  const tensor = tensorOf(cropped, arithmetic, isBgr, layout, dtype);
+  const tensor = tensorOf(cropped, arithmetic, isBgr, layout, dtype, allocateFloats);
   return pad === undefined ? tensor : padTensor(tensor, layout, pad);
 }
 
