@@ -12,6 +12,7 @@ const BENCHMARKS = [
   "preprocess",
   "model-server",
   "model-server-faults",
+  "rest-body",
   "scheduling",
   "gateway",
   "gateway-rivals",
