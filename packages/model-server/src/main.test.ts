@@ -116,7 +116,7 @@ describe("a model folder", () => {
   test.each<[string, Record<string, string>, string]>([
     ["nothing", {}, "had neither version folders nor config.json with a model"],
     ["an empty version", { "1/README": "" }, "held no model, expected "],
-    ["a damaged SavedModel", { "1/saved_model.pb": "nonsense" }, "SavedModel"],
+    ["a damaged SavedModel", { "1/saved_model.pb": "nonsense" }, "saved_model.pb was damaged"],
     ["a file that is no model", { "1/model.onnx": "nonsense" }, "Protobuf parsing failed"],
     [
       "half a contract",

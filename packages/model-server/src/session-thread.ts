@@ -34,6 +34,9 @@ export interface SessionThreadObserver {
 /** A spare that is larger than this many times what is needed is let go. */
 const MAX_SPARE_FACTOR = 8;
 
+/** A run that takes longer than this when its thread shall end is taken for stuck. */
+const LAST_RESORT_MS = 5_000;
+
 export class SessionThread {
   readonly #thread: Worker;
   readonly #observer: SessionThreadObserver;
@@ -41,6 +44,12 @@ export class SessionThread {
   #answer: ((answer: RunAnswer) => void) | undefined;
   /** Buffers that came back from its last run. */
   #spares: ArrayBuffer[] = [];
+  /** It loads or runs: it may be within native code. */
+  #isBusy = true;
+  /** It shall end when it is no longer busy. */
+  #isEnding = false;
+  #lastResort: NodeJS.Timeout | undefined;
+  readonly #exited: Promise<void>;
   /** Why it is about to end, when that is known before its exit. */
   #cause: Error | undefined;
 
@@ -53,30 +62,52 @@ export class SessionThread {
       this.#cause ??= error instanceof Error ? error : new Error(String(error));
     });
     // "exit" comes after every other event of a worker, whatever ended it.
-    this.#thread.on("exit", (code) => {
-      this.#answer = undefined;
-      this.#observer.ended(this.#cause ?? new Error(`session worker exited with ${code}`));
+    this.#exited = new Promise((resolve) => {
+      this.#thread.on("exit", (code) => {
+        clearTimeout(this.#lastResort);
+        this.#answer = undefined;
+        this.#observer.ended(this.#cause ?? new Error(`session worker exited with ${code}`));
+        resolve();
+      });
     });
   }
 
   /** Sends a run; only while none is under way. `answer` is called once, unless the thread dies over it. */
   run(job: SessionJob, answer: (answer: RunAnswer) => void): void {
     this.#answer = answer;
+    this.#isBusy = true;
     try {
       const feeds = job.feeds((bytes) => allocate(this.#spares, bytes));
       const request: RunRequest = { feeds, fetches: job.fetches };
       this.#thread.postMessage(request, transferList(feeds));
     } catch (error) {
+      this.#isBusy = false;
       this.#settle({ kind: "error", error });
     }
   }
 
-  /** Ends the thread; a run under way is lost. */
+  /**
+   * Ends the thread, after the run or the load that it is at: a thread that is ended within ONNX Runtime takes the whole
+   * process with it ("terminate called after throwing an instance of 'Napi::Error'"). A run's answer is lost.
+   */
   async terminate(): Promise<void> {
-    await this.#thread.terminate();
+    if (this.#isBusy) {
+      this.#isEnding = true;
+      if (this.#answer !== undefined) {
+        this.#lastResort ??= setTimeout(() => void this.#thread.terminate(), LAST_RESORT_MS);
+      }
+    } else {
+      void this.#thread.terminate();
+    }
+    await this.#exited;
   }
 
   #receive(message: WorkerMessage): void {
+    this.#isBusy = false;
+    if (this.#isEnding) {
+      void this.#thread.terminate();
+      return;
+    }
     switch (message.kind) {
       case "loaded":
         this.#observer.loaded(message.metadata);
