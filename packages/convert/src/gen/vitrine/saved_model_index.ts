@@ -6,13 +6,12 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { NodeDef } from "../tensorflow/core/framework/node_def.js";
 import { SignatureDef } from "../tensorflow/core/protobuf/meta_graph.js";
 import { SaverDef } from "../tensorflow/core/protobuf/saver.js";
 
 /**
  * The same bytes as tensorflow.SavedModel, with all that a reader may not need left undecoded: of the thousands of
- * functions that Keras writes, a signature calls a few.
+ * functions that Keras writes a signature calls a few, and of the operators of a training graph it needs a tenth.
  */
 export interface SavedModelIndex {
   savedModelSchemaVersion: bigint;
@@ -40,8 +39,13 @@ export interface MetaGraphIndex_SignatureDefEntry {
 }
 
 export interface GraphIndex {
-  node: NodeDef[];
+  /** Each a NodeName, and a tensorflow.NodeDef. */
+  node: Uint8Array[];
   library: LibraryIndex | undefined;
+}
+
+export interface NodeName {
+  name: string;
 }
 
 export interface LibraryIndex {
@@ -344,7 +348,7 @@ function createBaseGraphIndex(): GraphIndex {
 export const GraphIndex: MessageFns<GraphIndex> = {
   encode(message: GraphIndex, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.node) {
-      NodeDef.encode(v!, writer.uint32(10).fork()).join();
+      writer.uint32(10).bytes(v!);
     }
     if (message.library !== undefined) {
       LibraryIndex.encode(message.library, writer.uint32(18).fork()).join();
@@ -370,7 +374,7 @@ export const GraphIndex: MessageFns<GraphIndex> = {
               break;
             }
 
-            message.node.push(NodeDef.decode(reader, reader.uint32()));
+            message.node.push(reader.bytes());
             continue;
           }
           case 2: {
@@ -379,6 +383,52 @@ export const GraphIndex: MessageFns<GraphIndex> = {
             }
 
             message.library = LibraryIndex.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseNodeName(): NodeName {
+  return { name: "" };
+}
+
+export const NodeName: MessageFns<NodeName> = {
+  encode(message: NodeName, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeName {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeName();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
             continue;
           }
         }

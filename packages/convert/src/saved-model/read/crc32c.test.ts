@@ -20,3 +20,10 @@ test("checksums are stored rotated by 15 and shifted", () => {
   expect(maskCrc(0)).toBe(0xa282ead8);
   expect(maskCrc(0xffff8000)).toBe((0x0001ffff + 0xa282ead8) >>> 0);
 });
+
+test("bytes may begin anywhere and be few", () => {
+  const digits = new TextEncoder().encode("...123456789");
+  for (let start = 0; start < 3; start++) expect(crc32c(digits.subarray(start, start))).toBe(0);
+  expect(crc32c(digits.subarray(1, 2))).toBe(crc32c(Uint8Array.of(46)));
+  expect(crc32c(digits.subarray(3))).toBe(0xe3069283);
+});

@@ -4,6 +4,8 @@ const POLYNOMIAL = 0x82f63b78;
 const SLICES = 8;
 const ENTRIES = 256;
 
+const NO_WORDS = new Int32Array(0);
+
 /** At `256 s + b`: what byte `b` does to the checksum when `s` more bytes follow it. */
 const TABLE = makeTable();
 
@@ -12,11 +14,9 @@ export function crc32c(bytes: Uint8Array, before = 0): number {
   let crc = ~before;
   // Words want to begin at a multiple of four.
   const lead = Math.min(bytes.length, (4 - (bytes.byteOffset % 4)) % 4);
-  const words = new Int32Array(
-    bytes.buffer,
-    bytes.byteOffset + lead,
-    2 * Math.floor((bytes.length - lead) / SLICES),
-  );
+  const count = 2 * Math.floor((bytes.length - lead) / SLICES);
+  // Fewer bytes than `lead` leaves them at an offset that no words can have.
+  const words = count === 0 ? NO_WORDS : new Int32Array(bytes.buffer, bytes.byteOffset + lead, count);
   const tail = lead + 4 * words.length;
   for (let at = 0; at < lead; at++) crc = (TABLE[(crc ^ (bytes[at] ?? 0)) & 0xff] ?? 0) ^ (crc >>> 8);
   // Eight bytes a step: a lookup each, none of which waits for another.

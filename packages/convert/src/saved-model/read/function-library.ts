@@ -1,15 +1,16 @@
 /** Functions of a graph, decoded when they are called: a signature of Keras calls few of thousands. */
 import { ServeError } from "@vitrine/protocol/status";
 import { FunctionDef } from "../../gen/tensorflow/core/framework/function.js";
-import type { NodeDef } from "../../gen/tensorflow/core/framework/node_def.js";
 import { FunctionName } from "../../gen/vitrine/saved_model_index.js";
-import { boundedReader, decoded } from "./saved-model-file.js";
+import { BoundedReader, type Budget } from "./bounded-reader.js";
+import type { Nodes } from "./nodes.js";
+import { decoded } from "./saved-model-file.js";
 
 export interface TfFunction {
   readonly name: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  readonly nodes: ReadonlyMap<string, NodeDef>;
+  readonly nodes: Nodes;
   /** Output to the tensor that it returns. */
   readonly returns: ReadonlyMap<string, string>;
 }
@@ -18,11 +19,14 @@ export class FunctionLibrary {
   readonly #bytes = new Map<string, Uint8Array>();
   readonly #functions = new Map<string, TfFunction>();
 
+  readonly #budget: Budget;
+
   /** @param functions each a tensorflow.FunctionDef. */
-  constructor(functions: readonly Uint8Array[]) {
+  constructor(functions: readonly Uint8Array[], budget: Budget) {
+    this.#budget = budget;
     decoded("saved_model.pb", () => {
       for (const bytes of functions) {
-        this.#bytes.set(FunctionName.decode(boundedReader(bytes)).signature?.name ?? "", bytes);
+        this.#bytes.set(FunctionName.decode(new BoundedReader(bytes, budget)).signature?.name ?? "", bytes);
       }
     });
   }
@@ -39,7 +43,9 @@ export class FunctionLibrary {
     if (bytes === undefined) {
       throw new ServeError("MODEL_INVALID", `function ${name} was called, expected one of the library`);
     }
-    const definition = decoded(`function ${name}`, () => FunctionDef.decode(boundedReader(bytes)));
+    const definition = decoded(`function ${name}`, () =>
+      FunctionDef.decode(new BoundedReader(bytes, this.#budget)),
+    );
     const made: TfFunction = {
       name,
       inputs: (definition.signature?.inputArg ?? []).map((argument) => argument.name),

@@ -4,8 +4,10 @@ import type { NodeDef } from "../../gen/tensorflow/core/framework/node_def.js";
 import type { SignatureDef } from "../../gen/tensorflow/core/protobuf/meta_graph.js";
 import { MetaGraphIndex } from "../../gen/vitrine/saved_model_index.js";
 import type { Constant } from "../../graph/graph.js";
+import { BoundedReader, newBudget } from "./bounded-reader.js";
 import { FunctionLibrary } from "./function-library.js";
-import { boundedReader, decoded, findMetaGraph, readMetaGraphs, SERVE_TAGS } from "./saved-model-file.js";
+import { GraphNodes, type Nodes } from "./nodes.js";
+import { decoded, findMetaGraph, readMetaGraphs, SERVE_TAGS } from "./saved-model-file.js";
 import { Scopes } from "./scopes.js";
 import { TensorBundle } from "./tensor-bundle.js";
 import { parseSliceSpec } from "./tensor-slices.js";
@@ -13,7 +15,7 @@ import { type Restored, restoredVariables } from "./variables.js";
 
 export interface OpenedModel {
   readonly signatures: ReadonlyMap<string, SignatureDef>;
-  readonly nodes: ReadonlyMap<string, NodeDef>;
+  readonly nodes: Nodes;
   readonly library: FunctionLibrary;
   /**
    * Reads the variables of these nodes. One that the checkpoint does not hold is left out.
@@ -25,10 +27,11 @@ export interface OpenedModel {
 
 /** @throws {ServeError} MODEL_INVALID when there is no SavedModel with these tags, or a damaged one. */
 export async function openModel(folder: string, tags: readonly string[] = SERVE_TAGS): Promise<OpenedModel> {
-  const bytes = findMetaGraph(await readMetaGraphs(folder), tags);
-  const index = decoded("saved_model.pb", () => MetaGraphIndex.decode(boundedReader(bytes)));
-  const nodes = new Map((index.graphDef?.node ?? []).map((node) => [node.name, node]));
-  const library = new FunctionLibrary(index.graphDef?.library?.function ?? []);
+  const budget = newBudget();
+  const bytes = findMetaGraph(await readMetaGraphs(folder, budget), tags);
+  const index = decoded("saved_model.pb", () => MetaGraphIndex.decode(new BoundedReader(bytes, budget)));
+  const nodes = new GraphNodes(index.graphDef?.node ?? [], budget);
+  const library = new FunctionLibrary(index.graphDef?.library?.function ?? [], budget);
   return {
     signatures: index.signatureDef,
     nodes,
@@ -43,7 +46,7 @@ export async function openModel(folder: string, tags: readonly string[] = SERVE_
 
 async function readFromBundle(
   prefix: string,
-  nodes: ReadonlyMap<string, NodeDef>,
+  nodes: Nodes,
   restored: ReadonlyMap<string, Restored>,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, Constant>> {

@@ -1,16 +1,13 @@
 /** saved_model.pb: the one file that says what a SavedModel computes. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { MessageReader } from "@vitrine/protocol/message-reader";
 import { ServeError } from "@vitrine/protocol/status";
 import { MetaGraphDef } from "../../gen/tensorflow/core/protobuf/meta_graph.js";
 import { MetaGraphTags, SavedModelIndex } from "../../gen/vitrine/saved_model_index.js";
+import { BoundedReader, type Budget, newBudget } from "./bounded-reader.js";
 
 /** Tags under which TensorFlow Serving looks for a graph. */
 export const SERVE_TAGS: readonly string[] = ["serve"];
-
-/** Most memory that one decoded message may take, by MessageReader's generous estimate. */
-const MAX_DECODED_BYTES = 2 * 1024 * 1024 * 1024;
 
 /** One MetaGraph of the file, not decoded yet. */
 export interface MetaGraphBytes {
@@ -25,11 +22,14 @@ export interface MetaGraphBytes {
  * @param folder holds `saved_model.pb`.
  * @throws {ServeError} MODEL_INVALID when there is none, or when it is not one.
  */
-export async function readMetaGraphs(folder: string): Promise<readonly MetaGraphBytes[]> {
+export async function readMetaGraphs(
+  folder: string,
+  budget: Budget = newBudget(),
+): Promise<readonly MetaGraphBytes[]> {
   const file = await readPb(folder);
   return decoded("saved_model.pb", () =>
-    SavedModelIndex.decode(boundedReader(file)).metaGraphs.map((bytes) => ({
-      tags: MetaGraphTags.decode(boundedReader(bytes)).metaInfoDef?.tags ?? [],
+    SavedModelIndex.decode(new BoundedReader(file, budget)).metaGraphs.map((bytes) => ({
+      tags: MetaGraphTags.decode(new BoundedReader(bytes, budget)).metaInfoDef?.tags ?? [],
       bytes,
     })),
   );
@@ -63,9 +63,9 @@ export async function openMetaGraph(
   return decoded("saved_model.pb", () => MetaGraphDef.decode(boundedReader(bytes)));
 }
 
-/** A reader for one message of a file, with a bound on the memory that it takes. */
-export function boundedReader(bytes: Uint8Array): MessageReader {
-  return new MessageReader(bytes, MAX_DECODED_BYTES);
+/** A reader for one message of its own, with its own bound on the memory that it takes. */
+export function boundedReader(bytes: Uint8Array): BoundedReader {
+  return new BoundedReader(bytes, newBudget());
 }
 
 /**

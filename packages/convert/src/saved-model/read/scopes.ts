@@ -3,13 +3,14 @@ import { ServeError } from "@vitrine/protocol/status";
 import type { AttrValue } from "../../gen/tensorflow/core/framework/attr_value.js";
 import type { NodeDef } from "../../gen/tensorflow/core/framework/node_def.js";
 import type { FunctionLibrary, TfFunction } from "./function-library.js";
+import type { Nodes } from "./nodes.js";
 import { isControl, outputIndex, parseTensorName } from "./tensor-names.js";
 import { Attributes } from "./tf-node.js";
 
 /** The graph, or one call of a function. */
 export interface Scope {
   readonly id: number;
-  readonly nodes: ReadonlyMap<string, NodeDef>;
+  readonly nodes: Nodes;
   /** Absent for the graph itself. */
   readonly call?: {
     readonly caller: Scope;
@@ -49,7 +50,7 @@ const PASSING: ReadonlySet<string> = new Set([
 ]);
 
 /** Limits on what few bytes may become: functions that call functions twice each grow as powers of two. */
-const MAX_SCOPES = 100_000;
+const MAX_SCOPES = 20_000;
 const MAX_DEPTH = 200;
 const MAX_STEPS = 20_000_000;
 /** Operators that hand on a tensor, one after another: more than this is a circle. */
@@ -67,11 +68,7 @@ export class Scopes {
   #deciding = 0;
 
   /** @param feeds tensors of the graph (`NODE:INDEX`) that callers feed, and their aliases. */
-  constructor(
-    nodes: ReadonlyMap<string, NodeDef>,
-    library: FunctionLibrary,
-    feeds: ReadonlyMap<string, string> = new Map(),
-  ) {
+  constructor(nodes: Nodes, library: FunctionLibrary, feeds: ReadonlyMap<string, string> = new Map()) {
     this.main = { id: 0, nodes };
     this.#library = library;
     this.#feeds = feeds;

@@ -168,6 +168,7 @@ describe("a damaged bundle is refused", () => {
         await readAll();
         read += 1;
       } catch (error) {
+        if (!(error instanceof Error && "reason" in error)) throw error;
         expect(error).toMatchObject({ reason: "MODEL_INVALID" });
       }
     }
