@@ -35,7 +35,7 @@ class CertificateRenewal {
   readonly #files: TlsFiles;
   readonly #logger: Logger;
   #state: string;
-  #checkedAtMs = performance.now();
+  #checkedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(files: TlsFiles, state: string, logger: Logger) {
     this.#files = files;

@@ -200,7 +200,7 @@ async function startBehind(
   return {
     ...ports,
     adminPort: admin?.port,
-    addresses: addressesOf(config.host, ports),
+    addresses: addressesOf(config, ports),
     ready: Promise.resolve(),
     failed: failed.promise,
     async drain(graceMs) {
@@ -238,12 +238,13 @@ function portOf(setting: number | "auto"): number {
 }
 
 function addressesOf(
-  host: string,
+  { host, grpcSocketPath }: ServeConfig,
   { grpcPort, restPort }: { grpcPort: number | undefined; restPort: number | undefined },
 ): string[] {
   const authority = host.includes(":") ? `[${host}]` : host;
   return [
     ...(grpcPort === undefined ? [] : [`grpc://${authority}:${grpcPort}`]),
+    ...(grpcSocketPath === undefined ? [] : [`unix:${grpcSocketPath}`]),
     ...(restPort === undefined ? [] : [`http://${authority}:${restPort}`]),
   ];
 }
