@@ -17,7 +17,7 @@ async function vitrine(argv: readonly string[], env: Record<string, string> = {}
   return { code, stdout: await text(stdout), stderr: await text(stderr) };
 }
 
-const COMMANDS = ["up", "classify", "serve", "gateway"];
+const COMMANDS = ["up", "classify", "parity", "serve", "gateway"];
 
 test.each([["--help"], ["help"], ["-h"]])("vitrine %s lists every command", async (word) => {
   const { code, stdout } = await vitrine([word]);
@@ -34,7 +34,7 @@ test("vitrine without a command is wrong usage and shows the help", async () => 
 test("an unknown command is wrong usage and names the known ones", async () => {
   const { code, stderr } = await vitrine(["clasify"]);
   expect(code).toBe(2);
-  expect(stderr).toContain("clasify is no command, expected one of up, classify, serve, gateway");
+  expect(stderr).toContain("clasify is no command, expected one of up, classify, parity, ");
 });
 
 test.each(COMMANDS)(

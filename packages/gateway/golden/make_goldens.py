@@ -191,6 +191,51 @@ def tolerance_goldens() -> dict:
     return {"avif": avif, "icc": icc}
 
 
+REDUCED = [
+    {"size": square(32), "resample": 2}, {"size": {"height": 24, "width": 40}, "resample": 3}, {"size": square(100), "resample": 1},
+    {"size": {"height": 20, "width": 40}, "resample": 2, "vitrine": {"resize": {"aspect": "crop"}}},
+    {"size": {"shortest_edge": 30}, "do_center_crop": True, "crop_size": square(24), "resample": 2},
+    {"size": square(31), "resample": 0}, {"size": square(16), "resample": 2, "vitrine": {"orientation": "exif"}},
+]  # fmt: skip
+
+
+def reduced_goldens() -> list:
+    """Image.draft, then a resize of what was the whole picture."""
+    rows = []
+    for name in ["jpeg-12-megapixels.jpg", "jpeg-400x533.jpg", "jpeg-420.jpg", "jpeg-444.jpg", "jpeg-gray.jpg", "exif-6.jpg", "jpeg-422.jpg"]:
+        for config in REDUCED:
+            extra = config.get("vitrine", {})
+            image = Image.open(HERE / "pictures" / name)
+            is_lying = extra.get("orientation") == "exif" and image.getexif().get(274, 1) >= 5
+            width, height = image.size[::-1] if is_lying else image.size
+            size = config["size"]
+            if "shortest_edge" in size:
+                target = image_transforms.get_resize_output_image_size(
+                    np.zeros((height, width, 3)), size["shortest_edge"], default_to_square=False, input_data_format=LAST
+                )[::-1]
+            else:
+                target = (size["width"], size["height"])
+            box = (0, 0, width, height)
+            if extra.get("resize") == {"aspect": "crop"}:
+                kept = min(width, height * target[0] // target[1]), min(height, width * target[1] // target[0])
+                left, top = (width - kept[0]) // 2, (height - kept[1]) // 2
+                box = (left, top, left + kept[0], top + kept[1])
+            scale = 1
+            if name != "jpeg-422.jpg":
+                whole = image.size
+                image.draft(None, target[::-1] if is_lying else target)
+                scale = next(s for s in (1, 2, 4, 8) if -(-whole[0] // s) == image.size[0])
+            image = ImageOps.exif_transpose(image) if extra.get("orientation") == "exif" else image
+            image = image.convert("RGB").resize(target, config["resample"], box=tuple(edge / scale for edge in box))
+            pixels = np.asarray(image)
+            if "crop_size" in config:
+                crop = config["crop_size"]
+                pixels = image_transforms.center_crop(pixels, (crop["height"], crop["width"]), input_data_format=LAST)
+            preprocessor = {**config, **PIXELS_ONLY, "vitrine": {**extra, "reduced_decode": True}}
+            rows.append({"picture": name, "preprocessor": preprocessor, "scale": scale, "sha256": sha256(pixels)})
+    return rows
+
+
 def notebook_tensor() -> np.ndarray:
     """What a notebook would hand to np.save: the course's helper on a photo that lies on its side."""
     image = open_rgb(HERE / "pictures" / "exif-6.jpg").resize((32, 32), Image.Resampling.NEAREST)
@@ -224,6 +269,7 @@ if __name__ == "__main__":
     write("pictures.json", {"pillow": PIL.__version__, "pictures": pictures})
     write("tensors.json", raw)
     np.save(HERE / "notebook.npy", notebook_tensor())
+    write("reduced.json", reduced_goldens())
     write("near.json", tolerance_goldens())
     if len(sys.argv) > 1:
         write("photos.json", photo_goldens(Path(sys.argv[1])))

@@ -84,6 +84,7 @@ export function planPreprocessing(config: PreprocessorConfig, input: ImageInput)
     dtype: dtypeOf(input),
   };
   checkAspect(plan);
+  checkReduced(plan);
   checkUint8(plan, config);
   checkShape(plan, input.shape);
   return plan;
@@ -201,6 +202,12 @@ function checkAspect({ aspect, resize, kernel }: PreprocessPlan): void {
   if (aspect === "pad" && kernel.library !== "tensorflow") {
     throw mismatch("vitrine.resize.aspect was pad", "library tensorflow beside it");
   }
+}
+
+function checkReduced({ reducedDecode, resize, kernel, cropBefore }: PreprocessPlan): void {
+  if (!reducedDecode || (resize !== undefined && kernel.library === "pillow" && cropBefore === undefined))
+    return;
+  throw mismatch("vitrine.reduced_decode was true", "a resize by library pillow beside it");
 }
 
 function checkUint8(plan: PreprocessPlan, config: PreprocessorConfig): void {

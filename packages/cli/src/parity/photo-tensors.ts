@@ -45,7 +45,7 @@ export async function openPhoto(bytes: Uint8Array, maxPixels: number): Promise<P
   const pictures = new Map<string, Promise<FloatPicture | undefined>>();
 
   const decode = async ({ icc, orientation }: PreprocessPlan): Promise<RgbPicture> => {
-    const { picture } = icc === "ignore" ? stored : await decodePicture(bytes, maxPixels, undefined, icc);
+    const { picture } = icc === "ignore" ? stored : await decodePicture(bytes, maxPixels, { icc });
     return orientation === "exif" ? turnUpright(picture, stored.orientation) : picture;
   };
   const make = async (plan: PreprocessPlan): Promise<FloatPicture | undefined> => {

@@ -44,7 +44,7 @@ async function recordedWith(config: JsonObject): Promise<RecordedTensor> {
     dtype: DataType.DT_FLOAT,
     shape: undefined,
   });
-  const { picture, orientation } = await decodePicture(photoBytes, 1e6, undefined, plan.icc);
+  const { picture, orientation } = await decodePicture(photoBytes, 1e6, { icc: plan.icc });
   const upright = plan.orientation === "exif" ? turnUpright(picture, orientation) : picture;
   const { shape, data } = prepareRgb(upright, plan, resize);
   return recordedTensor({ dtype: "f4", shape, values: Float64Array.from(data) }, plan.layout, "tensor.npy");

@@ -13,7 +13,9 @@ describe.each([
   { by: "the baseline decoder where it can", decoder: decodeBaseline },
 ])("decodePicture by $by", ({ decoder }) => {
   it.each(Object.entries(pictures))("gives Pillow's pixels of %s", async (name, golden) => {
-    const { picture, format } = await decodePicture(readPicture(name), MAX_PIXELS, decoder);
+    const { picture, format } = await decodePicture(readPicture(name), MAX_PIXELS, {
+      decodeBaseline: decoder,
+    });
 
     expect({ format, width: picture.width, height: picture.height, rgb: sha256(picture.pixels) }).toEqual({
       format: golden.format,
@@ -39,7 +41,9 @@ describe.each([
     ["broken-tiff-cut.tiff", "TIFF", "cut short"],
     ["broken-avif-cut.avif", "AVIF", ""],
   ])("refuses %s, which Pillow refuses too, as undecodable", async (name, kind, problem) => {
-    await expect(decodePicture(readPicture(name), MAX_PIXELS, decoder)).rejects.toMatchObject({
+    await expect(
+      decodePicture(readPicture(name), MAX_PIXELS, { decodeBaseline: decoder }),
+    ).rejects.toMatchObject({
       reason: "IMAGE_UNDECODABLE",
       message: expect.stringMatching(new RegExp(`was a ${kind} that could not be decoded \\(.*${problem}`)),
     });
@@ -57,9 +61,9 @@ describe.each([
     ]) {
       const whole = readPicture(name);
       for (let length = 0; length < whole.length - 40; length += 97) {
-        const refusal = await decodePicture(whole.subarray(0, length), MAX_PIXELS, decoder).catch(
-          (error) => error.reason,
-        );
+        const refusal = await decodePicture(whole.subarray(0, length), MAX_PIXELS, {
+          decodeBaseline: decoder,
+        }).catch((error) => error.reason);
         expect(["IMAGE_UNDECODABLE", "IMAGE_TYPE_UNSUPPORTED"], `${name} cut to ${length}`).toContain(
           refusal,
         );
@@ -103,7 +107,7 @@ describe("what is near to Pillow and not equal", () => {
   });
 
   it.each(Object.entries(near.icc))("converts %s by its profile to within 2", async (name, golden) => {
-    const { picture } = await decodePicture(readPicture(name), MAX_PIXELS, undefined, "srgb");
+    const { picture } = await decodePicture(readPicture(name), MAX_PIXELS, { icc: "srgb" });
 
     expect({ width: picture.width, height: picture.height }).toEqual({
       width: golden.width,

@@ -10,7 +10,7 @@ import type { AvifHeader } from "./avif-header.js";
 import { decodeBmp } from "./bmp.js";
 import { latin1, undecodable } from "./byte-reader.js";
 import { decodeGif } from "./gif.js";
-import type { DecodeBaseline } from "./jpeg-baseline.js";
+import type { DecodeBaseline, DecodeScale } from "./jpeg-baseline.js";
 import { type Orientation, readOrientation, turnUpright } from "./orientation.js";
 import { type PictureFormat, type PictureHeader, readPictureHeader } from "./picture-header.js";
 import { readPngMetadata } from "./png-header.js";
@@ -22,6 +22,10 @@ export interface DecodedPicture {
   /** As the file says; the pixels are as they are stored. */
   readonly orientation: Orientation;
   readonly picture: RgbPicture;
+  /** How many times smaller the picture is than the file's; its edges are rounded up. */
+  readonly scale: DecodeScale;
+  /** Of the picture at scale 1. */
+  readonly storedSize: { readonly width: number; readonly height: number };
 }
 
 /** Names of the formats in messages. */
@@ -35,28 +39,46 @@ const FORMAT_NAMES: Readonly<Record<PictureFormat, string>> = {
   avif: "AVIF",
 };
 
+export interface DecodeOptions {
+  /** Tried first on a JPEG; the pixels are then its to overwrite when it is called again. */
+  readonly decodeBaseline?: DecodeBaseline | undefined;
+  /** `srgb` converts the pixels by the profile in the file, when there is one. */
+  readonly icc?: "ignore" | "srgb" | undefined;
+  /** How many times smaller a JPEG may be decoded. */
+  readonly scaleOf?:
+    | ((storedSize: DecodedPicture["storedSize"], orientation: Orientation) => DecodeScale)
+    | undefined;
+}
+
 /**
- * Decodes a picture at full size.
+ * Decodes a picture, at full size unless the options allow less and `decodeBaseline` can do it.
  *
- * @param maxPixels      see {@link readPictureHeader}, whose errors this throws too.
- * @param decodeBaseline tried first on a JPEG; the pixels are then its to overwrite when it is called again.
- * @param icc            `srgb` converts the pixels by the profile in the file, when there is one.
+ * @param maxPixels see {@link readPictureHeader}, whose errors this throws too.
  * @throws {ServeError} IMAGE_UNDECODABLE when the file is cut short or broken: Pillow refuses a JPEG or PNG that
  *   ends too early, and so does this; what libjpeg only warns of is let pass by both.
  */
 export async function decodePicture(
   bytes: Uint8Array,
   maxPixels: number,
-  decodeBaseline?: DecodeBaseline,
-  icc: "ignore" | "srgb" = "ignore",
+  { decodeBaseline, icc, scaleOf }: DecodeOptions = {},
 ): Promise<DecodedPicture> {
   const header = readPictureHeader(bytes, maxPixels);
   const { format } = header;
   const orientation = orientationOf(header, bytes);
+  const storedSize = { width: header.width, height: header.height };
+  const decoded = { format, orientation, scale: 1, storedSize } as const;
   const converted = icc === "srgb" ? await decodeByProfile(header, bytes) : undefined;
-  if (converted !== undefined) return { format, orientation, picture: converted };
-  const plain = format === "jpeg" ? decodeBaseline?.(bytes) : undefined;
-  return { format, orientation, picture: plain ?? (await decodePixels(header, bytes)) };
+  if (converted !== undefined) return { ...decoded, picture: converted };
+  if (format === "jpeg" && decodeBaseline !== undefined) {
+    const scale = scaleOf?.(storedSize, orientation) ?? 1;
+    const reduced = scale > 1 ? decodeBaseline(bytes, scale) : undefined;
+    if (reduced !== undefined) return { ...decoded, scale, picture: reduced };
+    const plain = decodeBaseline(bytes);
+    if (plain !== undefined) return { ...decoded, picture: plain };
+  }
+  const picture = await decodePixels(header, bytes);
+  const { width, height } = picture;
+  return { ...decoded, storedSize: { width, height }, picture };
 }
 
 /** Pillow turns a TIFF by itself when it opens it, so its pixels count as upright. */

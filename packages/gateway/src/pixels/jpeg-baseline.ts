@@ -4,20 +4,29 @@
  */
 import { PLACE, STATE, TABLE_BYTES, writeTable } from "./jpeg-entropy.js";
 import { type JpegKernels, jpegModule } from "./jpeg-kernels.js";
+import { type ReducedEdge, reduceBlocks } from "./jpeg-reduced.js";
 import { type BaselineJpeg, type JpegComponent, readBaselineJpeg, ZIGZAG } from "./jpeg-tables.js";
 import type { RgbPicture } from "./rgb-picture.js";
 import { instantiate, type WasmMemory } from "./wasm-instance.js";
 
+/** How many times smaller a picture is decoded than it is stored. */
+export type DecodeScale = 1 | 2 | 4 | 8;
+
 /**
  * Decodes to pixels that lie in the decoder's memory until it is called again.
  *
+ * @param scale 1 unless given; at others the edges are rounded up, and a colour picture must be 4:4:4 or 4:2:0.
  * @returns undefined when the picture is not plain, not sound or too large; nothing has then been decided about it.
  */
-export type DecodeBaseline = (bytes: Uint8Array) => RgbPicture | undefined;
+export type DecodeBaseline = (bytes: Uint8Array, scale?: DecodeScale) => RgbPicture | undefined;
 
 /** Both bound the memory, which never shrinks: about 5 bytes per pixel, and the scan. */
 const MAX_PIXELS = 4_000_000;
+/** Of a picture that is decoded at a reduced scale, as it is stored. */
+const MAX_STORED_PIXELS = 100_000_000;
 const MAX_SCAN_BYTES = 8 * 1024 * 1024;
+/** What a picture may take, its scan included. */
+const MAX_MEMORY_BYTES = 64 * 1024 * 1024;
 const PAGE_BYTES = 65_536;
 const BLOCK_BYTES = 128;
 /**
@@ -39,6 +48,8 @@ interface ComponentAreas {
   /** Of one row of MCUs: `down` rows of `blocksPerRow` blocks. */
   readonly coefficients: number;
   readonly blocksPerRow: number;
+  /** Samples along the edge of a decoded block: 8 at full size. */
+  readonly edge: 8 | ReducedEdge;
   /** Decoded samples, `stride` per row, all blocks whole. */
   readonly plane: number;
   readonly stride: number;
@@ -46,6 +57,9 @@ interface ComponentAreas {
 
 /** Where everything of one picture lies. */
 interface Areas {
+  readonly scale: DecodeScale;
+  /** Of the decoded picture. */
+  readonly size: { readonly width: number; readonly height: number };
   readonly mcus: number;
   readonly mcuRows: number;
   readonly components: readonly ComponentAreas[];
@@ -68,22 +82,25 @@ export function createBaselineDecoder(): DecodeBaseline | undefined {
   const instance = instantiate<JpegKernels>(jpegModule());
   if (instance === undefined) return undefined;
   const { exports: kernels, memory } = instance;
-  return (bytes) => {
+  return (bytes, scale = 1) => {
     const jpeg = readBaselineJpeg(bytes);
-    if (jpeg === undefined || jpeg.width * jpeg.height === 0 || jpeg.width * jpeg.height > MAX_PIXELS)
-      return undefined;
+    if (jpeg === undefined || jpeg.width * jpeg.height === 0) return undefined;
+    if (jpeg.width * jpeg.height > (scale === 1 ? MAX_PIXELS : MAX_STORED_PIXELS)) return undefined;
+    const [first] = jpeg.components;
+    if (scale > 1 && first?.across !== first?.down) return undefined;
     const scan = bytes.subarray(jpeg.scanAt);
-    const areas = layOut(jpeg, scan.length);
+    const areas = layOut(jpeg, scan.length, scale);
+    if (areas.totalBytes > MAX_MEMORY_BYTES) return undefined;
     // libjpeg smooths no chroma narrower than 3.
-    const isSmoothed = jpeg.components[0]?.across === 2;
+    const isSmoothed = scale === 1 && first?.across === 2;
     if (scan.length > MAX_SCAN_BYTES || (isSmoothed && areas.chromaWidth < 3)) return undefined;
     prepareMemory(memory, areas, scan);
     if (!decodePlanes(kernels, memory, jpeg, areas, scan.length)) return undefined;
-    return colourPlanes(kernels, memory, jpeg, areas);
+    return colourPlanes(kernels, memory, areas);
   };
 }
 
-function layOut({ width, height, components }: BaselineJpeg, scanBytes: number): Areas {
+function layOut({ width, height, components }: BaselineJpeg, scanBytes: number, scale: DecodeScale): Areas {
   let totalBytes = 0;
   const take = (size: number) => {
     const address = totalBytes;
@@ -96,7 +113,8 @@ function layOut({ width, height, components }: BaselineJpeg, scanBytes: number):
   const chromaWidth = Math.ceil(width / most.across);
   const laidOut = components.map((component) => {
     const { across, down } = component;
-    const stride = 8 * across * mcus;
+    const edge = edgeOf(scale, most.across / across);
+    const stride = edge * across * mcus;
     return {
       component,
       quantization: take(BLOCK_BYTES),
@@ -105,11 +123,15 @@ function layOut({ width, height, components }: BaselineJpeg, scanBytes: number):
       previous: take(4),
       blocksPerRow: across * mcus,
       coefficients: take(across * down * mcus * BLOCK_BYTES),
+      edge,
       stride,
-      plane: take(stride * 8 * down * mcuRows),
+      plane: take(stride * edge * down * mcuRows),
     };
   });
+  const size = { width: Math.ceil(width / scale), height: Math.ceil(height / scale) };
   return {
+    scale,
+    size,
     mcus,
     mcuRows,
     components: laidOut,
@@ -123,9 +145,16 @@ function layOut({ width, height, components }: BaselineJpeg, scanBytes: number):
     // The kernel also writes in front of the sums.
     sums: take(2 * chromaWidth + 64) + 16,
     chromaRows: [take(2 * chromaWidth + 64), take(2 * chromaWidth + 64)],
-    rgb: take(3 * width * height),
+    rgb: take(3 * size.width * size.height),
     totalBytes,
   };
+}
+
+/** At reduced scale libjpeg decodes subsampled chroma larger than luma, as far as 8x8, and so upsamples none. */
+function edgeOf(scale: DecodeScale, subsampling: number): 8 | ReducedEdge {
+  if (scale === 1) return 8;
+  const edges = { 2: [4, 8], 4: [2, 4], 8: [1, 2] } as const;
+  return edges[scale][subsampling === 2 ? 1 : 0];
 }
 
 /** Brings in the scan and everything that the kernels look up. */
@@ -199,12 +228,17 @@ function decodePlanes(
       kernels.decodeMcus(areas.state, areas.places, placesEnd, first, end, areas.zigzag);
       if (state[STATE.isBroken / 4] !== 0) return false;
     }
-    for (const { component, coefficients, blocksPerRow, quantization, plane, stride } of areas.components) {
+    for (const area of areas.components) {
+      const { component, coefficients, blocksPerRow, quantization, plane, stride, edge } = area;
       for (let row = 0; row < component.down; row += 1) {
         const start = coefficients + row * blocksPerRow * BLOCK_BYTES;
-        const target = plane + (mcuRow * component.down + row) * 8 * stride;
+        const target = plane + (mcuRow * component.down + row) * edge * stride;
         const end = start + blocksPerRow * BLOCK_BYTES;
-        kernels.transformBlocks(start, end, quantization, target, stride, areas.magnitudes);
+        if (edge !== 8) {
+          const blocks = new Int16Array(memory.buffer, start, 64 * blocksPerRow);
+          const factors = new Int16Array(memory.buffer, quantization, 64);
+          reduceBlocks(blocks, factors, edge, heap, target, stride);
+        } else kernels.transformBlocks(start, end, quantization, target, stride, areas.magnitudes);
       }
     }
   }
@@ -213,13 +247,8 @@ function decodePlanes(
 }
 
 /** The planes as RGB: gray repeated, or chroma brought to luma's size and all three turned to colours. */
-function colourPlanes(
-  kernels: JpegKernels,
-  memory: WasmMemory,
-  jpeg: BaselineJpeg,
-  areas: Areas,
-): RgbPicture | undefined {
-  const { width, height } = jpeg;
+function colourPlanes(kernels: JpegKernels, memory: WasmMemory, areas: Areas): RgbPicture | undefined {
+  const { width, height } = areas.size;
   const heap = new Uint8Array(memory.buffer);
   const pixels = heap.subarray(areas.rgb, areas.rgb + 3 * width * height);
   const [luma, blue, red] = areas.components;
@@ -228,7 +257,7 @@ function colourPlanes(
     spreadGray(heap, luma, width, height, pixels);
     return { width, height, pixels };
   }
-  const { across, down } = luma.component;
+  const { across, down } = areas.scale > 1 ? { across: 1, down: 1 } : luma.component;
   for (let row = 0; row < height; row += 1) {
     const near = down === 2 ? row >> 1 : row;
     const far = row % 2 === 0 ? Math.max(near - 1, 0) : Math.min(near + 1, areas.chromaHeight - 1);

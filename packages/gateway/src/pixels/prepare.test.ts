@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { DataType } from "@vitrine/protocol/tensor";
 import { describe, expect, it } from "vitest";
+import { planPreprocessing } from "../preprocess-plan.js";
 import { createBaselineDecoder } from "./jpeg-baseline.js";
 import { type Preprocessed, preparePicture } from "./prepare.js";
 import { resize } from "./resize.js";
 import { createSimdResize } from "./resize-simd.js";
-import { readGolden, readPicture, readPlans, sha256 } from "./testing/goldens.js";
+import { preprocessorOf, readGolden, readPicture, readPlans, sha256 } from "./testing/goldens.js";
 
 const plans = readPlans();
 const { pictures } = readGolden("pictures.json");
@@ -43,6 +45,22 @@ describe("preparePicture", () => {
     // Where they part, and by how much; -1 means nowhere.
     const at = expected.findIndex((value, index) => !Object.is(value, tensor.data[index]));
     expect({ at, value: tensor.data[at] }).toEqual({ at: -1, value: undefined });
+  });
+
+  it.each(
+    readGolden("reduced.json").map((golden) => ({
+      golden,
+      name: `${golden.picture} ${JSON.stringify(golden.preprocessor)}`,
+    })),
+  )("gives the pixels of Pillow's draft where the contract allows: $name", async ({ golden }) => {
+    const input = { dtype: DataType.DT_UINT8, shape: undefined };
+    const plan = planPreprocessing(preprocessorOf(golden.preprocessor), input);
+    const bytes = readPicture(golden.picture);
+    const { tensor, width, height } = await preparePicture(bytes, plan, options);
+    const whole = pictures[golden.picture]!;
+
+    expect(sha256(tensor.data)).toBe(golden.sha256);
+    expect([width, height].sort()).toEqual([whole.width, whole.height].sort());
   });
 
   it("says how large the picture was, upright when the plan turns it", async () => {

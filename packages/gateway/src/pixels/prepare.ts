@@ -4,14 +4,14 @@ import { ServeError } from "@vitrine/protocol/status";
 import type { PreprocessPlan } from "../preprocess-plan.js";
 import { centerCrop, keptWindow, placeOn } from "./center-crop.js";
 import { decodePicture } from "./decode.js";
-import type { DecodeBaseline } from "./jpeg-baseline.js";
+import type { DecodeBaseline, DecodeScale } from "./jpeg-baseline.js";
 import { type PictureTensor, padTensor, tensorOf } from "./normalize.js";
-import { turnUpright } from "./orientation.js";
+import { type Orientation, turnUpright } from "./orientation.js";
 import type { PictureFormat } from "./picture-header.js";
-import type { Resize } from "./resize.js";
+import type { Resize, ResizeBox } from "./resize.js";
 import { isWindowed, resizeBy } from "./resize-kernel.js";
 import type { FloatPicture, RgbPicture } from "./rgb-picture.js";
-import { padded, pillowCropBox, targetSize, tensorflowCropBox } from "./target-size.js";
+import { padded, pillowCropBox, type Size, targetSize, tensorflowCropBox } from "./target-size.js";
 
 export interface Preprocessed {
   /**
@@ -52,19 +52,49 @@ export async function preparePicture(
   { maxPixels, resize, decodeBaseline, allocateFloats, checkpoint }: PrepareOptions,
 ): Promise<Preprocessed> {
   const start = performance.now();
-  const { picture, orientation, format } = await decodePicture(bytes, maxPixels, decodeBaseline, plan.icc);
+  const decoded = await decodePicture(bytes, maxPixels, {
+    decodeBaseline,
+    icc: plan.icc,
+    scaleOf: plan.reducedDecode ? (size, orientation) => reducedScale(plan, size, orientation) : undefined,
+  });
   checkpoint();
-  const upright = plan.orientation === "exif" ? turnUpright(picture, orientation) : picture;
-  const decoded = performance.now();
+  const { format, orientation, scale } = decoded;
+  const isTurned = plan.orientation === "exif";
+  const upright = isTurned ? turnUpright(decoded.picture, orientation) : decoded.picture;
+  const size = isTurned ? uprightSize(decoded.storedSize, orientation) : decoded.storedSize;
+  const decodedAt = performance.now();
   checkpoint();
-  const tensor = prepareRgb(upright, plan, resize, allocateFloats);
-  const { width, height } = upright;
-  return { tensor, width, height, format, decodeMs: decoded - start, resizeMs: performance.now() - decoded };
+  const tensor = prepareRgb(upright, plan, resize, { whole: { ...size, scale }, allocateFloats });
+  return { tensor, ...size, format, decodeMs: decodedAt - start, resizeMs: performance.now() - decodedAt };
+}
+
+function uprightSize({ width, height }: Size, orientation: Orientation): Size {
+  return orientation >= 5 ? { width: height, height: width } : { width, height };
+}
+
+/** As large a factor as leaves the picture no smaller than the resize makes it: Pillow's `Image.draft`. */
+function reducedScale(plan: PreprocessPlan, stored: Size, orientation: Orientation): DecodeScale {
+  if (plan.resize === undefined) return 1;
+  const size = plan.orientation === "exif" ? uprightSize(stored, orientation) : stored;
+  const target = targetSize(plan.resize, size);
+  const most = Math.min(Math.floor(size.width / target.width), Math.floor(size.height / target.height));
+  return ([8, 4, 2] as const).find((scale) => most >= scale) ?? 1;
+}
+
+/** Size of the picture when it is whole, and how many times smaller it was decoded. */
+interface WholeSize extends Size {
+  readonly scale: DecodeScale;
+}
+
+interface RgbOptions {
+  readonly whole?: WholeSize;
+  readonly allocateFloats?: ((length: number) => Float32Array) | undefined;
 }
 
 /**
  * From RGB, the right way up, to the tensor: resize, crop, arithmetic, layout.
  *
+ * @param whole the picture before it was decoded at a reduced scale; by default it was not.
  * @throws {ServeError} IMAGE_TOO_MANY_PIXELS when the resize would make it too large; MODEL_CONTRACT_MISMATCH when the
  *   picture does not fit what the contract pads to or cuts out.
  */
@@ -72,9 +102,12 @@ export function prepareRgb(
   upright: RgbPicture,
   plan: PreprocessPlan,
   resize: Resize,
-  allocateFloats?: (length: number) => Float32Array,
+  { whole, allocateFloats }: RgbOptions = {},
 ): PictureTensor {
-  const resized = resizeAsPlanned(croppedBefore(upright, plan), plan, resize);
+  const resized =
+    plan.cropBefore === undefined
+      ? resizeAsPlanned(upright, plan, resize, whole)
+      : resizeAsPlanned(croppedBefore(upright, plan), plan, resize);
   const { crop, cropRule, arithmetic, isBgr, layout, dtype, pad } = plan;
   const cropped = crop === undefined ? resized : centerCrop(resized, crop.width, crop.height, cropRule);
   const tensor = tensorOf(cropped, arithmetic, isBgr, layout, dtype, allocateFloats);
@@ -94,11 +127,13 @@ function croppedBefore(picture: RgbPicture, { cropBefore, cropRule }: Preprocess
 
 function resizeAsPlanned(
   picture: RgbPicture,
-  { resize: rule, kernel, aspect, crop, cropRule }: PreprocessPlan,
+  plan: PreprocessPlan,
   resize: Resize,
+  whole: WholeSize = { width: picture.width, height: picture.height, scale: 1 },
 ): RgbPicture | FloatPicture {
+  const { resize: rule, kernel, aspect, crop, cropRule } = plan;
   if (rule === undefined) return picture;
-  const target = targetSize(rule, picture);
+  const target = targetSize(rule, whole);
   const window = crop === undefined ? undefined : keptWindow(target, crop, cropRule);
   const made = window === undefined || !isWindowed(kernel) ? target : window;
   const pixels = made.width * made.height;
@@ -114,17 +149,27 @@ function resizeAsPlanned(
     return placeOn(resizeBy(kernel, picture, inner, resize), { ...inner, ...target });
   }
   if (kernel.library === "pillow") {
-    const box = aspect === "crop" ? pillowCropBox(picture, target) : kernel.box;
-    if (box !== undefined && (box[2] > picture.width || box[3] > picture.height)) {
+    const box = pillowBox(plan, whole, target);
+    if (box !== undefined && (box[2] > whole.width || box[3] > whole.height)) {
       throw new ServeError(
         "MODEL_CONTRACT_MISMATCH",
-        `vitrine.resize.box was [${box.join(", ")}], expected a part of the picture, which was ${picture.width}x${picture.height}`,
+        `vitrine.resize.box was [${box.join(", ")}], expected a part of the picture, which was ${whole.width}x${whole.height}`,
       );
     }
-    return resizeBy(kernel, picture, target, resize, box, window);
+    const [left, top, right, bottom] = (box ?? [0, 0, whole.width, whole.height]).map(
+      (edge) => edge / whole.scale,
+    );
+    const scaled = whole.scale === 1 ? box : ([left ?? 0, top ?? 0, right ?? 0, bottom ?? 0] as const);
+    return resizeBy(kernel, picture, target, resize, scaled, window);
   }
   if (aspect === "stretch") return resizeBy(kernel, picture, target, resize, undefined, window);
   const [left, top, right, bottom] = tensorflowCropBox(picture, target);
   const part = placeOn(picture, { width: right - left, height: bottom - top, x: -left, y: -top });
   return resizeBy(kernel, part, target, resize, undefined, window);
+}
+
+/** What of the whole picture is resized; undefined: all of it. */
+function pillowBox({ aspect, kernel }: PreprocessPlan, whole: Size, target: Size): ResizeBox | undefined {
+  if (aspect === "crop") return pillowCropBox(whole, target);
+  return kernel.library === "pillow" ? kernel.box : undefined;
 }

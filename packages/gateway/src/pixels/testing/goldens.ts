@@ -61,6 +61,9 @@ const schemas = {
     z.object({ picture: z.string(), plan: z.string(), dtype, shape: z.array(z.int()), base64: z.base64() }),
   ),
   "resizes.json": z.array(resizeGolden),
+  "reduced.json": z.array(
+    z.object({ picture: z.string(), preprocessor: z.unknown(), scale: z.int(), sha256: sha256Hex }),
+  ),
   "near.json": z.object({
     avif: z.record(z.string(), pixelsGolden.extend({ orientation: z.int() })),
     icc: z.record(z.string(), pixelsGolden),
