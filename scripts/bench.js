@@ -19,6 +19,7 @@ const BENCHMARKS = [
   "gateway-soak",
   "balance",
   "faults",
+  "soak",
 ];
 
 await ensureInstalled();

@@ -114,11 +114,10 @@ test("two models with labels, from a first configuration; then a reload over gRP
   const model = {
     name: "a",
     basePath: path.join(folder, "a"),
-    modelType: 0,
+    modelType: 0 as const,
     modelPlatform: "tensorflow",
-    modelVersionPolicy: { policyChoice: { $case: "specific", value: { versions: [1n, 2n] } } },
-    versionLabels: new Map([["stable", 2n]]),
-  } as const;
+    modelVersionPolicy: { policyChoice: { $case: "specific" as const, value: { versions: [1n, 2n] } } },
+  };
   const reload = (labels: Map<string, bigint>) =>
     outcomeOf(
       channel.unary(RELOAD_CONFIG, {

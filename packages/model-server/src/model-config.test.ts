@@ -98,7 +98,7 @@ describe("HandleReloadConfigRequest", () => {
   };
 
   test("gives the same models as the file does", () => {
-    const specific = { $case: "specific", value: { versions: [3n, 4n] } } as const;
+    const specific = { $case: "specific" as const, value: { versions: [3n, 4n] } };
     const config = message({
       $case: "modelConfigList",
       value: { config: [{ ...model, modelVersionPolicy: { policyChoice: specific } }] },

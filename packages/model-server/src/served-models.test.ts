@@ -1,8 +1,9 @@
 import { cp, mkdir, mkdtemp, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { PassThrough } from "node:stream";
 import { ServeError } from "@vitrine/protocol/status";
-import pino from "pino";
+import { createLogger } from "@vitrine/runtime/logger";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { LoadSlots } from "./load-slots.js";
 import { type ModelConfig, singleModel } from "./model-config.js";
@@ -62,7 +63,7 @@ function serve(options: Partial<ServedModelsOptions> = {}): ServedModels {
       looksAgain: true,
       ...options,
     },
-    pino({ level: "silent" }),
+    createLogger({ name: "test", level: "error", stream: new PassThrough().resume() }),
   );
 }
 
