@@ -7,6 +7,7 @@ import {
   MODEL_INFER,
   MODEL_METADATA,
   MODEL_READY,
+  MODEL_STREAM_INFER,
   REPOSITORY_INDEX,
   SERVER_LIVE,
   SERVER_METADATA,
@@ -301,4 +302,22 @@ describe.runIf(isOurs)("over HTTP", () => {
     expect(response.status).toBe(status);
     expect(await response.json()).toMatchObject(body as object);
   });
+});
+
+test.runIf(isOurs)("a stream answers each request in turn, and a refused one does not end it", async () => {
+  const golden = (name: string) => {
+    const found = goldens[name];
+    if (found === undefined || !("grpc" in found)) throw new Error(`no golden request ${name}`);
+    return Buffer.from(found.grpc, "base64");
+  };
+  const answers = await target.stream(MODEL_STREAM_INFER.path, [
+    golden("infer"),
+    golden("unknown model"),
+    golden("infer typed contents"),
+  ]);
+  expect(answers.map((bytes) => MODEL_STREAM_INFER.decodeResponse(bytes))).toMatchObject([
+    { errorMessage: "", inferResponse: { id: "request 1", modelName: "pixel-sum" } },
+    { errorMessage: "Request for unknown model: 'nope' is not found" },
+    { errorMessage: "", inferResponse: { id: "typed", modelName: "add" } },
+  ]);
 });

@@ -78,6 +78,19 @@ export class Target {
     });
   }
 
+  /** Sends the requests on one bidirectional stream and returns all that came back. */
+  async stream(path: string, requests: readonly Uint8Array[]): Promise<Uint8Array[]> {
+    const call = this.#client.makeBidiStreamRequest(
+      path,
+      (bytes: Buffer) => bytes,
+      (bytes: Buffer) => bytes,
+      { deadline: Date.now() + 20_000 },
+    );
+    for (const request of requests) call.write(Buffer.from(request));
+    call.end();
+    return call.toArray();
+  }
+
   async stop(): Promise<void> {
     this.#client.close();
     await this.#stop();

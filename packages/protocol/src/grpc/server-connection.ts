@@ -17,8 +17,8 @@ export interface ConnectionLimits {
   readonly keepaliveTimeoutMs: number;
 }
 
-/** How long a peer may take to have read what it was told, as in gRPC's own servers. */
-const PING_TIMEOUT_MS = 20_000;
+/** How long a peer may take to have read what it was told; one that has vanished must not hold up a drain. */
+const PING_TIMEOUT_MS = 5000;
 
 /** How often a connection that is busy writing is asked again whether the notice may go out. */
 const NOTICE_ATTEMPTS = 3;
