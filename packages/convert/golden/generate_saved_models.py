@@ -6,11 +6,10 @@ Run with the versions of requirements-saved-models.txt:
 
 `operators` holds one signature per case: an operator in one of its variants. The others are whole models in forms
 that TensorFlow has had: variables partitioned, frozen graphs, conditions of TensorFlow 1, parsed examples.
-Each folder's files are gzipped; cases.json.gz holds inputs and outputs. Weights and inputs are seeded and of few
+Each folder's files are compressed by Brotli; cases.json.br holds inputs and outputs. Weights and inputs are seeded and of few
 distinct values, so that they compress.
 """
 
-import gzip
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ import tempfile
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+import brotli
 import cramjam
 import numpy as np
 import tensorflow as tf
@@ -631,28 +631,64 @@ def masked_crc(data):
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-def pack(name, folder, answers):
-    target = os.path.join(TARGET, name)
+# What Keras 2 writes for layers that it computes otherwise than Keras 3 does, and one family. C.f. keras/, where the
+# SavedModels of Keras 2 have no signature, for one with the functions of every layer is eight times as large.
+KERAS_2 = ["any-size", "convolution-transposed", "depthwise-and-separable", "normalization", "pooling", "merging", "tensorflow-operations", "mobilenet-v3-small"]
+
+
+def write_keras2():
+    for name in KERAS_2:
+        write_keras2_model(name, TARGET)
+
+
+def write_keras2_model(name, target):
+    import models
+    import tf_keras
+    import zoo
+
+    if name in models.FAMILIES:
+        model, inputs = models.family(tf_keras, name)
+        inputs = {model.input_names[0]: inputs}
+    else:
+        model, inputs = zoo.zoo_model(tf_keras, name)
+    folder = tempfile.mkdtemp()
+    # As model.save does, the functions that training needs left out.
+    call = tf.function(lambda *args: outputs_of(model, args), input_signature=[tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor_name) for tensor, tensor_name in zip(model.inputs, model.input_names)])
+    module = tf.Module()
+    module.variables_of_model = model.weights
+    tf.saved_model.save(module, folder, signatures={"serving_default": call})
+    feeds = {alias: np.asarray(array)[:2] for alias, array in inputs.items()}
+    pack(f"keras2-{name}", folder, answers_of(folder, [("serving_default", feeds)]), target)
+
+
+def outputs_of(model, args):
+    outputs = model(args[0] if len(args) == 1 else list(args), training=False)
+    outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    return dict(zip(model.output_names, outputs))
+
+
+def pack(name, folder, answers, target=TARGET):
+    target = os.path.join(target, name)
     shutil.rmtree(target, ignore_errors=True)
     for root, _, files in os.walk(folder):
         for file in files:
             if file == "fingerprint.pb":
                 continue
             source = os.path.join(root, file)
-            out = os.path.join(target, os.path.relpath(source, folder) + ".gz")
+            out = os.path.join(target, os.path.relpath(source, folder) + ".br")
             os.makedirs(os.path.dirname(out), exist_ok=True)
             with open(source, "rb") as stream:
-                zipped(out, stream.read())
-    zipped(os.path.join(target, "cases.json.gz"), json.dumps(answers, separators=(",", ":")).encode())
+                compressed_file(out, stream.read())
+    compressed_file(os.path.join(target, "cases.json.br"), json.dumps(answers, separators=(",", ":")).encode())
     shutil.rmtree(folder)
 
 
-def zipped(path, content):
-    with open(path, "wb") as out, gzip.GzipFile("", "wb", 9, out, mtime=0) as stream:
-        stream.write(content)
+def compressed_file(path, content):
+    with open(path, "wb") as out:
+        out.write(brotli.compress(content, quality=11, lgwin=24))
 
 
-MODELS = {"operators": write_operators, "tf1": write_tf1, "tf2": write_tf2, "snappy": write_snappy}
+MODELS = {"operators": write_operators, "tf1": write_tf1, "tf2": write_tf2, "snappy": write_snappy, "keras2": write_keras2}
 
 if __name__ == "__main__":
     for model in sys.argv[1:] or MODELS:

@@ -1,9 +1,10 @@
 /** SavedModels of golden/saved-models-tf, unpacked, and what TensorFlow answered to them. */
+import { readdirSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { gunzipSync } from "node:zlib";
+import { brotliDecompressSync } from "node:zlib";
 import { NUMERIC_TYPES } from "@vitrine/protocol/dtype";
 import type { Tensor, TensorData } from "@vitrine/protocol/tensor";
 import { z } from "zod";
@@ -35,24 +36,29 @@ const casesSchema = z.record(
 /** By signature: runs with inputs and outputs by alias. */
 export type GoldenCases = z.infer<typeof casesSchema>;
 
+/** Models of Keras 2. */
+export function keras2Names(): readonly string[] {
+  return readdirSync(GOLDEN).filter((name) => name.startsWith("keras2-"));
+}
+
 /** @returns a folder that the caller removes. */
 export async function unpackGolden(name: string): Promise<{ folder: string; cases: GoldenCases }> {
   const folder = await mkdtemp(path.join(tmpdir(), "vitrine-saved-model-"));
   const source = path.join(GOLDEN, name);
   for (const entry of await readdir(source, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || !entry.name.endsWith(".gz")) continue;
+    if (!entry.isFile() || !entry.name.endsWith(".br")) continue;
     const file = path.join(entry.parentPath, entry.name);
-    const target = path.join(folder, path.relative(source, file).slice(0, -".gz".length));
+    const target = path.join(folder, path.relative(source, file).slice(0, -".br".length));
     await mkdir(path.dirname(target), { recursive: true });
-    await writeFile(target, gunzipSync(await readFile(file)));
+    await writeFile(target, brotliDecompressSync(await readFile(file)));
   }
   return { folder, cases: await readCases(name) };
 }
 
 /** Without unpacking: names are known before tests run. */
 export async function readCases(name: string): Promise<GoldenCases> {
-  const packed = await readFile(path.join(GOLDEN, name, "cases.json.gz"));
-  return casesSchema.parse(JSON.parse(gunzipSync(packed).toString()));
+  const packed = await readFile(path.join(GOLDEN, name, "cases.json.br"));
+  return casesSchema.parse(JSON.parse(brotliDecompressSync(packed).toString()));
 }
 
 function elements(type: string, data: readonly (number | boolean | string)[]): TensorData {
