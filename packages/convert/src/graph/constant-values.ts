@@ -75,8 +75,9 @@ export function int64Constant(values: readonly number[], shape: Shape = [values.
   return constantOf("int64", shape, BigInt64Array.from(values, toInt64));
 }
 
+/** @param values not copied when they are a Float32Array. */
 export function float32Constant(values: ArrayLike<number>, shape: Shape): Constant {
-  return constantOf("float32", shape, Float32Array.from(values));
+  return constantOf("float32", shape, values instanceof Float32Array ? values : Float32Array.from(values));
 }
 
 /** The nearest int64: "slice to the end" comes as 2^63 - 1, which a number cannot hold. */

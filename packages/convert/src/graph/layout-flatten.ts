@@ -4,7 +4,7 @@
  */
 import { numberAttribute } from "./attributes.js";
 import type { Node } from "./graph.js";
-import type { Rewriting } from "./layout-rules.js";
+import type { Rewriting } from "./layout-rule.js";
 import { type Permutation, permuteConstant } from "./permutation.js";
 import { rankOf } from "./value-info.js";
 

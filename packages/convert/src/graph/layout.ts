@@ -2,6 +2,7 @@
 import { isSpatial, type Layout, layoutOf } from "./attributes.js";
 import type { Graph, GraphInput, Node } from "./graph.js";
 import { inferShapes } from "./infer-shapes.js";
+import type { Consumers } from "./layout-rule.js";
 import { rewriteNode } from "./layout-rules.js";
 import { permutationInto, permuted } from "./permutation.js";
 import { removeUnused } from "./remove-unused.js";
@@ -77,9 +78,6 @@ export function pictureLayout(graph: Graph, shape: readonly number[]): Layout | 
   const spatial = graph.nodes.find((node) => isSpatial(node.op));
   return spatial && layoutOf(spatial);
 }
-
-/** The nodes that take each value; a graph output counts as a taker that is no node. */
-export type Consumers = ReadonlyMap<string, readonly (Node | undefined)[]>;
 
 function consumersOf(graph: Graph): Consumers {
   const consumers = new Map<string, (Node | undefined)[]>();

@@ -65,71 +65,100 @@ export function permuteConstant(constant: Constant, perm: Permutation): Constant
   return constantOf(constant.type, shape, to);
 }
 
+/** An axis of the result: how many there are, and how far apart in the source and in the result. */
+interface MovedAxis {
+  size: number;
+  readonly from: number;
+  to: number;
+}
+
+/** The axes of the result, without those of size 1; neighbours that move together are one. */
+function movedAxes(shape: Shape, perm: Permutation): MovedAxis[] {
+  const axes: MovedAxis[] = [];
+  let to = 1;
+  for (const axis of perm.toReversed()) {
+    const size = shape[axis] ?? 1;
+    if (size === 1) continue;
+    const from = sizeOf(shape.slice(axis + 1));
+    const inner = axes[0];
+    if (inner !== undefined && from === inner.from * inner.size) inner.size *= size;
+    else axes.unshift({ size, from, to });
+    to *= size;
+  }
+  return axes;
+}
+
+/** Side of the squares in which axes change places: what is read and what is written stays in the cache. */
+const TILE = 32;
+
 function copyPermuted(from: ElementArray, to: ElementArray, shape: Shape, perm: Permutation): void {
-  // Axes that stay at the end move as one block.
-  let fixed = perm.length;
-  while (fixed > 0 && perm[fixed - 1] === fixed - 1) fixed--;
-  const block = sizeOf(shape.slice(fixed));
-  const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
-  const sizes = permuted(shape, perm).slice(0, fixed);
-  const steps = permuted(strides, perm).slice(0, fixed);
-  const inner = sizes.at(-1) ?? 1;
-  const innerStep = steps.at(-1) ?? 0;
-  const outer = sizes.slice(0, -1);
-  const counters = new Array<number>(outer.length).fill(0);
-  let start = 0;
-  for (let at = 0; at < to.length; ) {
-    at = copyRow(from, to, at, start, inner, innerStep, block);
-    // The next row, like an odometer.
-    for (let axis = outer.length - 1; axis >= 0; axis--) {
-      const step = steps[axis] ?? 0;
-      const size = outer[axis] ?? 1;
-      const count = (counters[axis] ?? 0) + 1;
-      start += step;
-      counters[axis] = count;
-      if (count < size) break;
-      counters[axis] = 0;
-      start -= step * size;
+  const axes = movedAxes(shape, perm);
+  const last = axes.at(-1);
+  // The axis along which the source lies together; when it is the last one of the result, too, rows are copied whole.
+  const source = axes.find((axis) => axis.from === 1);
+  if (last === undefined || source === undefined) return;
+  const outer = axes.filter((axis) => axis !== last && axis !== source);
+  const copy = last === source ? rowCopier(from, to, last) : tileCopier(from, to, source, last);
+  walk(outer, 0, 0, 0, copy);
+}
+
+/** Calls `copy` for each place of the outer axes. */
+function walk(
+  axes: readonly MovedAxis[],
+  depth: number,
+  from: number,
+  to: number,
+  copy: (from: number, to: number) => void,
+): void {
+  const axis = axes[depth];
+  if (axis === undefined) {
+    copy(from, to);
+    return;
+  }
+  for (let index = 0; index < axis.size; index++) {
+    walk(axes, depth + 1, from + index * axis.from, to + index * axis.to, copy);
+  }
+}
+
+function rowCopier(from: ElementArray, to: ElementArray, row: MovedAxis): (at: number, into: number) => void {
+  const bytes = to.BYTES_PER_ELEMENT;
+  const source = new Uint8Array(from.buffer, from.byteOffset, from.byteLength);
+  const target = new Uint8Array(to.buffer, to.byteOffset, to.byteLength);
+  return (at, into) => target.set(source.subarray(at * bytes, (at + row.size) * bytes), into * bytes);
+}
+
+/** @param along the axis that lies together in the source. @param last the one that lies together in the result. */
+function tileCopier(
+  from: ElementArray,
+  to: ElementArray,
+  along: MovedAxis,
+  last: MovedAxis,
+): (at: number, into: number) => void {
+  if (isBigInts(from) && isBigInts(to)) return (at, into) => copyTiles(from, to, along, last, at, into);
+  if (isBigInts(from) || isBigInts(to)) return () => undefined;
+  return (at, into) => copyTiles(from, to, along, last, at, into);
+}
+
+function copyTiles<T>(
+  from: { readonly [index: number]: T },
+  to: { [index: number]: T },
+  along: MovedAxis,
+  last: MovedAxis,
+  at: number,
+  into: number,
+): void {
+  for (let row = 0; row < along.size; row += TILE) {
+    const rowEnd = Math.min(row + TILE, along.size);
+    for (let column = 0; column < last.size; column += TILE) {
+      const columnEnd = Math.min(column + TILE, last.size);
+      for (let i = row; i < rowEnd; i++) {
+        for (let j = column; j < columnEnd; j++) {
+          const element = from[at + i + j * last.from];
+          if (element !== undefined) to[into + i * along.to + j] = element;
+        }
+      }
     }
   }
-}
-
-function copyRow(
-  from: ElementArray,
-  to: ElementArray,
-  at: number,
-  start: number,
-  count: number,
-  step: number,
-  block: number,
-): number {
-  if (block === 1) return copyElements(from, to, at, start, count, step);
-  for (let index = 0; index < count; index++) {
-    setBlock(to, from, start + index * step, block, at + index * block);
-  }
-  return at + count * block;
-}
-
-function copyElements(
-  from: ElementArray,
-  to: ElementArray,
-  at: number,
-  start: number,
-  count: number,
-  step: number,
-): number {
-  if (isBigInts(from) && isBigInts(to)) {
-    for (let index = 0; index < count; index++) to[at + index] = from[start + index * step] ?? 0n;
-  } else if (!(isBigInts(from) || isBigInts(to))) {
-    for (let index = 0; index < count; index++) to[at + index] = from[start + index * step] ?? 0;
-  }
-  return at + count;
-}
-
-function setBlock(to: ElementArray, from: ElementArray, start: number, length: number, at: number): void {
-  const bytes = to.BYTES_PER_ELEMENT;
-  const source = new Uint8Array(from.buffer, from.byteOffset + start * bytes, length * bytes);
-  new Uint8Array(to.buffer, to.byteOffset, to.byteLength).set(source, at * bytes);
 }
 
 function isBigInts(array: ElementArray): array is BigInt64Array | BigUint64Array {
