@@ -4,6 +4,7 @@ import path from "node:path";
 import { contractFromFiles, type ModelContract, readContract } from "@vitrine/protocol/contract";
 import { ServeError } from "@vitrine/protocol/status";
 import type { Tensor } from "@vitrine/protocol/tensor";
+import { collectGarbage } from "./collect-garbage.js";
 import type { Layout } from "./graph/attributes.js";
 import type { Graph } from "./graph/graph.js";
 import { pixelsPreprocessor, takePixels } from "./graph/input-pixels.js";
@@ -11,6 +12,7 @@ import { changeInputLayout } from "./graph/layout.js";
 import { factsOf, type ModelFacts } from "./model-facts.js";
 import { digestOfSource, findSource, type ModelSource, readSource } from "./model-source.js";
 import { converterVersion } from "./provenance.js";
+import { type Difference, TOLERANCE, verifyFiles, verifyRecorded, writeTrial } from "./verify.js";
 import { placeModel, planTarget, type Target } from "./version-folder.js";
 import { writeContract, writeModel } from "./write-model.js";
 
@@ -84,56 +86,111 @@ export async function convertModel(
 ): Promise<ConvertReport> {
   const source = await findSource(request.source);
   const target = await planTarget(request, source.format);
-  const digest = await digestOfSource(source, signal);
-  const read = await readSource(source, request);
-  signal.throwIfAborted();
-  say(`read ${source.path}: ${read.nodes.length} operators`);
-
-  const { graph, contract, facts } = await asWanted(read, request, await readContract(source.folder));
-  const tolerance = request.tolerance ?? (isQuantized(read) ? QUANTIZED_TOLERANCE : undefined);
   const draft = await mkdtemp(path.join(target.parent, `.${target.name}.`));
   try {
-    const metadata = {
-      "vitrine.converter": `vitrine ${await converterVersion()}`,
-      "vitrine.source": path.basename(path.resolve(source.path)),
-      "vitrine.source_format": source.format,
-      "vitrine.source_sha256": digest,
-    };
-    const written = await writeModel(graph, path.join(draft, target.name), {
-      target,
-      metadata,
-      opset: request.opset,
-    });
-    if (contract !== undefined) await writeContract(contract, path.join(draft, target.name), target);
-    signal.throwIfAborted();
-    say(`wrote ${written.operators} operators; running what was written`);
-    const { verify, verifyRecorded, TOLERANCE } = await import("./verify.js");
-    const back = await written.readBack();
-    const { differences } = await verify(graph, back, tolerance);
-    signal.throwIfAborted();
-    const worst = differences.reduce((most, one) => (one.relative > most.relative ? one : most), {
-      largest: 0,
-      relative: 0,
-    });
-    const recorded =
-      request.recorded === undefined
-        ? undefined
-        : await verifyRecorded(graph, back, request.recorded, tolerance);
-    signal.throwIfAborted();
-    await placeModel(path.join(draft, target.name), target);
-    const stated = { tolerance: tolerance ?? TOLERANCE };
-    return {
+    const digest = await digestOfSource(source, signal);
+    const place = path.join(draft, target.name);
+    const trial = { source: path.join(draft, "source.trial"), written: path.join(draft, "written.trial") };
+    const written = await readAndWrite({
+      request,
       source,
-      digest,
       target,
-      facts,
-      contract,
-      readBack: { largest: worst.largest, relative: worst.relative, ...stated },
-      recorded: recorded && { largest: recorded.largest, relative: recorded.relative, ...stated },
-    };
+      digest,
+      place,
+      trial: trial.source,
+      say,
+      signal,
+    });
+    signal.throwIfAborted();
+
+    // From here on no graph is in memory: ONNX Runtime needs the room.
+    collectGarbage();
+    if (target.kind === "saved-model") {
+      await readBack(place, trial.written);
+      collectGarbage();
+    } else trial.written = target.kind === "onnx-folder" ? path.join(place, "model.onnx") : place;
+    const checks = await checkWritten(written, trial, request, signal);
+    await placeModel(place, target);
+    const { facts, contract } = written;
+    return { source, digest, target, facts, contract, ...checks };
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
+}
+
+interface Written {
+  /** Of the graph that was written, in the words of its callers. */
+  readonly inputs: Graph["inputs"];
+  readonly outputs: Graph["outputs"];
+  readonly isQuantized: boolean;
+  readonly facts: ModelFacts;
+  readonly contract: ModelContract | undefined;
+}
+
+interface Writing {
+  readonly request: ConvertRequest;
+  readonly source: ModelSource;
+  readonly target: Target;
+  readonly digest: string;
+  /** File or folder in the draft. */
+  readonly place: string;
+  /** File for the graph as it was read, to be run. */
+  readonly trial: string;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+async function readAndWrite(writing: Writing): Promise<Written> {
+  const { request, source, target, place, say, signal } = writing;
+  const read = await readSource(source, request);
+  signal.throwIfAborted();
+  say(`read ${source.path}: ${read.nodes.length} operators`);
+  const { graph, contract, facts } = asWanted(read, request, await readContract(source.folder));
+  const metadata = {
+    "vitrine.converter": `vitrine ${await converterVersion()}`,
+    "vitrine.source": path.basename(path.resolve(source.path)),
+    "vitrine.source_format": source.format,
+    "vitrine.source_sha256": writing.digest,
+  };
+  const operators = await writeModel(graph, place, { target, metadata, opset: request.opset });
+  if (contract !== undefined) await writeContract(contract, place, target);
+  await writeTrial(graph, "plain", writing.trial);
+  say(`wrote ${operators} operators; running what was written`);
+  const { inputs, outputs } = graph;
+  return { inputs, outputs, isQuantized: isQuantized(read), facts, contract };
+}
+
+async function readBack(folder: string, trial: string): Promise<void> {
+  const { readSavedModel } = await import("./saved-model/read/read-saved-model.js");
+  await writeTrial(await readSavedModel(folder), "optimised", trial);
+}
+
+/** A batch of two: rows must not mix, and a batch of one must not have been built in. */
+const BATCH_SIZES = [2];
+
+async function checkWritten(
+  { inputs, outputs, isQuantized: quantized }: Written,
+  trial: { readonly source: string; readonly written: string },
+  { recorded, tolerance: wanted }: ConvertRequest,
+  signal: AbortSignal,
+): Promise<Pick<ConvertReport, "readBack" | "recorded">> {
+  const tolerance = wanted ?? (quantized ? QUANTIZED_TOLERANCE : TOLERANCE);
+  const { differences } = await verifyFiles(inputs, trial.source, trial.written, {
+    batchSizes: BATCH_SIZES,
+    tolerance,
+  });
+  signal.throwIfAborted();
+  const [worst] = [...differences].sort((a, b) => b.relative - a.relative);
+  const compared =
+    recorded === undefined
+      ? undefined
+      : await verifyRecorded({ inputs, outputs }, trial.written, recorded, tolerance);
+  const checked = (one: Difference | undefined): Checked => ({
+    largest: one?.largest ?? 0,
+    relative: one?.relative ?? 0,
+    tolerance,
+  });
+  return { readBack: checked(worst), recorded: compared && checked(compared) };
 }
 
 function isQuantized({ nodes }: Graph): boolean {
@@ -141,11 +198,11 @@ function isQuantized({ nodes }: Graph): boolean {
 }
 
 /** The graph and its contract, with pixels in and in the layout that was asked for. */
-async function asWanted(
+function asWanted(
   read: Graph,
   request: ConvertRequest,
   brought: ModelContract | undefined,
-): Promise<{ graph: Graph; contract: ModelContract | undefined; facts: ModelFacts }> {
+): { graph: Graph; contract: ModelContract | undefined; facts: ModelFacts } {
   const facts = factsOf(read);
   const contract = request.contract(brought, facts);
   refuseMisfit(contract, facts);

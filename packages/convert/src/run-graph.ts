@@ -41,14 +41,23 @@ export interface OnnxSession {
   close(): Promise<void>;
 }
 
-/** Loads an ONNX model for several runs. @throws {ServeError} MODEL_INVALID when ONNX Runtime refuses it. */
-export async function openOnnx(model: Uint8Array | string): Promise<OnnxSession> {
+/**
+ * Loads an ONNX model for several runs.
+ *
+ * @param optimisations of ONNX Runtime: `disabled` runs each operator as it stands, and keeps no joined weights beside
+ *   those of the file.
+ * @throws {ServeError} MODEL_INVALID when ONNX Runtime refuses it.
+ */
+export async function openOnnx(
+  model: Uint8Array | string,
+  optimisations: "basic" | "disabled" = "basic",
+): Promise<OnnxSession> {
   const options: InferenceSession.SessionOptions = {
     // Failures are thrown; ONNX Runtime would write each to stderr as well.
     logSeverityLevel: 4,
     interOpNumThreads: 1,
     // Weights rearranged for speed, and memory kept for the next run, are not worth their size here.
-    graphOptimizationLevel: "basic",
+    graphOptimizationLevel: optimisations,
     enableCpuMemArena: false,
     enableMemPattern: false,
   };

@@ -53,11 +53,47 @@ export async function verify(
   written: Graph | string,
   tolerance: number = TOLERANCE,
 ): Promise<Verification> {
-  const isOpen = source.inputs.every(({ shape }) => shape === undefined || shape[0] === -1);
-  const batchSizes = isOpen ? BATCH_SIZES : [1];
-  const feeds = batchSizes.map((batch) => seededFeeds(source.inputs, batch));
+  const feeds = feedsFor(source.inputs, BATCH_SIZES);
   const expected = await withSession(source, "plain", (session) => runAll(session, feeds));
   const actual = await withSession(written, "optimised", (session) => runAll(session, feeds));
+  return judged(feeds, expected, actual, tolerance);
+}
+
+/**
+ * As {@link verify}, with both models in files: neither graph has to stay in memory.
+ *
+ * @param inputs of both. @param sourceFile see {@link writeTrial}.
+ */
+export async function verifyFiles(
+  inputs: readonly GraphInput[],
+  sourceFile: string,
+  writtenFile: string,
+  options: { readonly batchSizes: readonly number[]; readonly tolerance: number },
+): Promise<Verification> {
+  const feeds = feedsFor(inputs, options.batchSizes);
+  const expected = await useSession(sourceFile, (session) => runAll(session, feeds));
+  const actual = await useSession(writtenFile, (session) => runAll(session, feeds));
+  return judged(feeds, expected, actual, options.tolerance);
+}
+
+/** Writes a graph for a run. Its weights lie beside it, from where ONNX Runtime maps them: in the model it copies them twice. */
+export async function writeTrial(graph: Graph, how: "plain" | "optimised", file: string): Promise<void> {
+  await writeOnnx(preparedGraph(graph, how), file, { maxModelBytes: 0 });
+}
+
+type Feeds = readonly { readonly batch: number; readonly values: ReadonlyMap<string, Tensor> }[];
+
+function feedsFor(inputs: readonly GraphInput[], batchSizes: readonly number[]): Feeds {
+  const isOpen = inputs.every(({ shape }) => shape === undefined || shape[0] === -1);
+  return (isOpen ? batchSizes : [1]).map((batch) => ({ batch, values: seededFeeds(inputs, batch) }));
+}
+
+function judged(
+  feeds: Feeds,
+  expected: readonly ReadonlyMap<string, Tensor>[],
+  actual: readonly ReadonlyMap<string, Tensor>[],
+  tolerance: number,
+): Verification {
   const worst = new Map<string, Difference>();
   expected.forEach((wanted, index) => {
     for (const difference of compare(wanted, actual[index] ?? new Map())) {
@@ -68,15 +104,12 @@ export async function verify(
   });
   const differences = [...worst.values()];
   refuseAboveTolerance(differences, tolerance);
-  return { differences, batchSizes };
+  return { differences, batchSizes: feeds.map(({ batch }) => batch) };
 }
 
-async function runAll(
-  session: OnnxSession,
-  feeds: readonly ReadonlyMap<string, Tensor>[],
-): Promise<Map<string, Tensor>[]> {
+async function runAll(session: OnnxSession, feeds: Feeds): Promise<Map<string, Tensor>[]> {
   const results: Map<string, Tensor>[] = [];
-  for (const one of feeds) results.push(await session.run(one));
+  for (const { values } of feeds) results.push(await session.run(values));
   return results;
 }
 
@@ -90,7 +123,7 @@ async function withSession<T>(
   const folder = await mkdtemp(path.join(tmpdir(), "vitrine-verify-"));
   try {
     const file = path.join(folder, "model.onnx");
-    await writeOnnx(preparedGraph(model, how), file);
+    await writeTrial(model, how, file);
     return await useSession(file, use);
   } finally {
     await rm(folder, { recursive: true });
@@ -98,7 +131,7 @@ async function withSession<T>(
 }
 
 async function useSession<T>(file: string, use: (session: OnnxSession) => Promise<T>): Promise<T> {
-  const session = await openOnnx(file);
+  const session = await openOnnx(file, "disabled");
   try {
     return await use(session);
   } finally {
@@ -113,7 +146,7 @@ async function useSession<T>(file: string, use: (session: OnnxSession) => Promis
  * @throws {ServeError} MODEL_INVALID above the tolerance; TENSOR_INVALID when the records do not fit the model.
  */
 export async function verifyRecorded(
-  graph: Graph,
+  graph: Pick<Graph, "inputs" | "outputs">,
   written: Graph | string,
   records: { readonly input: Tensor; readonly output: Tensor },
   tolerance: number = TOLERANCE,

@@ -7,12 +7,6 @@ import { writeOnnx } from "./onnx/write-onnx.js";
 import { preparedGraph } from "./prepared-graph.js";
 import type { Target } from "./version-folder.js";
 
-export interface WrittenModel {
-  readonly operators: number;
-  /** What verification runs: an ONNX file, or the graph of a SavedModel as it is read. */
-  readBack(): Promise<Graph | string>;
-}
-
 export interface WriteModelOptions {
   readonly target: Target;
   readonly metadata: Readonly<Record<string, string>>;
@@ -21,30 +15,24 @@ export interface WriteModelOptions {
 
 /**
  * @param place file or folder, in a folder that exists.
+ * @returns how many operators were written.
  * @throws {ServeError} MODEL_UNSUPPORTED when the format cannot say the graph.
  */
 export async function writeModel(
   graph: Graph,
   place: string,
   { target, metadata, opset }: WriteModelOptions,
-): Promise<WrittenModel> {
+): Promise<number> {
   if (target.kind === "saved-model") {
     const { writeSavedModel } = await import("./saved-model/write/write-saved-model.js");
-    const operators = await writeSavedModel(graph, place, { metadata });
-    return {
-      operators,
-      readBack: async () => {
-        const { readSavedModel } = await import("./saved-model/read/read-saved-model.js");
-        return await readSavedModel(place);
-      },
-    };
+    return await writeSavedModel(graph, place, { metadata });
   }
   const prepared = preparedGraph(graph, "optimised");
   const isFolder = target.kind === "onnx-folder";
   if (isFolder) await mkdir(place);
   const file = isFolder ? path.join(place, "model.onnx") : place;
   await writeOnnx(prepared, file, { metadata, opset });
-  return { operators: prepared.nodes.length, readBack: async () => file };
+  return prepared.nodes.length;
 }
 
 /** Puts the contract's files where servers look for them. */

@@ -7,6 +7,7 @@ import type { Constant, ElementType, Node, Shape } from "../../graph/graph.js";
 import { positiveAxis, shapeOf, type ValueInfo } from "../../graph/value-info.js";
 import { type AttrValues, intAttr, tensorAttr, typeAttr } from "./attr-values.js";
 import { permuteBytes, spreadKernel, spreadShape } from "./permute.js";
+import type { Room } from "./tensor-bundle.js";
 import type { TensorFlowGraph, TensorRef } from "./tensorflow-graph.js";
 
 /** Where an operator's inputs come from. */
@@ -187,8 +188,9 @@ export class Operator {
     if (type === "string") throw this.refuse("has a kernel of strings", "expected numbers");
     const elementBytes = ELEMENT_BYTES[type];
     const key = JSON.stringify([value, form]);
-    const arrange = (): Uint8Array => {
-      const permuted = permuteBytes(bytes, source, form.perm, elementBytes);
+    const arrange = (room: Room): Uint8Array => {
+      const place = form.spread === undefined ? room(bytes.byteLength) : undefined;
+      const permuted = permuteBytes(bytes, source, form.perm, elementBytes, place);
       return form.spread === undefined ? permuted : spreadKernel(permuted, moved, form.spread, elementBytes);
     };
     const byteLength = shape.reduce((product, size) => product * size, elementBytes);

@@ -5,15 +5,16 @@ import type { Shape } from "../../graph/graph.js";
  * Transposes a tensor.
  *
  * @param bytes row-major elements of `elementBytes` each.
- * @returns a copy, row-major in the new order of axes.
+ * @param result of as many bytes, at an offset that is a multiple of 8.
+ * @returns `result`, row-major in the new order of axes.
  */
 export function permuteBytes(
   bytes: Uint8Array,
   shape: Shape,
   perm: readonly number[],
   elementBytes: number,
+  result: Uint8Array = new Uint8Array(bytes.byteLength),
 ): Uint8Array {
-  const result = new Uint8Array(bytes.byteLength);
   // Whole words where they are aligned; weights in a file need not be.
   const wordBytes = elementBytes === 8 ? 4 : elementBytes;
   const source = wordsOf(bytes.byteOffset % wordBytes === 0 ? bytes : Uint8Array.from(bytes), wordBytes);

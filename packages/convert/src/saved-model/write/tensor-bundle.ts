@@ -10,12 +10,18 @@ import type { ElementType, Shape } from "../../graph/graph.js";
 import { crc32c, maskCrc } from "../read/crc32c.js";
 import { encodeSortedTable } from "./sorted-table.js";
 
+export type Room = (byteLength: number) => Uint8Array;
+
 /** One variable. Its bytes are asked for when they are written, and one variable's at a time. */
 export interface BundleTensor {
   readonly type: Exclude<ElementType, "string">;
   readonly shape: Shape;
-  /** Little-endian elements, row-major. */
-  bytes(): Uint8Array;
+  /**
+   * Little-endian elements, row-major.
+   *
+   * @param room gives a place for them, which serves until the next tensor is asked for its bytes.
+   */
+  bytes(room: Room): Uint8Array;
 }
 
 /**
@@ -38,6 +44,11 @@ export async function writeTensorBundle(
       }).finish(),
     ],
   ]);
+  let buffer = new Uint8Array(0);
+  const room: Room = (byteLength) => {
+    if (buffer.byteLength < byteLength) buffer = new Uint8Array(byteLength);
+    return buffer.subarray(0, byteLength);
+  };
   const names = [...tensors.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   const file = await open(`${prefix}.data-00000-of-00001`, "w");
   try {
@@ -45,7 +56,7 @@ export async function writeTensorBundle(
     for (const name of names) {
       const tensor = tensors.get(name);
       if (tensor === undefined) continue;
-      const bytes = tensor.bytes();
+      const bytes = tensor.bytes(room);
       await file.writeFile(bytes);
       entries.set(
         name,

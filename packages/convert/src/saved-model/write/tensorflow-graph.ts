@@ -78,14 +78,14 @@ export class TensorFlowGraph {
     name: string,
     type: ElementType,
     shape: Shape,
-    bytes: () => Uint8Array,
+    bytes: BundleTensor["bytes"],
     byteLength: number,
   ): TensorRef {
     const known = this.#constants.get(key);
     if (known !== undefined) return known;
     const made =
       byteLength < MIN_VARIABLE_BYTES || type === "string"
-        ? this.#small(name, { type, shape, bytes: bytes() })
+        ? this.#small(name, { type, shape, bytes: bytes((byteLength) => new Uint8Array(byteLength)) })
         : this.#variable(name, type, shape, bytes);
     this.#constants.set(key, made);
     return made;
@@ -109,7 +109,7 @@ export class TensorFlowGraph {
     wish: string,
     type: Exclude<ElementType, "string">,
     shape: Shape,
-    bytes: () => Uint8Array,
+    bytes: BundleTensor["bytes"],
   ): TensorRef {
     const name = this.#unique(wish.replace(/:\d+$/, ""));
     const read = this.#unique(`${name}/Read/ReadVariableOp`);
