@@ -12,6 +12,7 @@ const BENCHMARKS = [
   "preprocess",
   "model-server",
   "model-server-faults",
+  "model-server-rivals",
   "rest-body",
   "scheduling",
   "gateway",
