@@ -129,9 +129,7 @@ function exampleCall(
     signatureName: signatureName || DEFAULT_SIGNATURE,
     input,
     signal,
-    onBatch: (batch) => {
-      details.batch = batch;
-    },
+    details,
   };
 }
 

@@ -60,7 +60,7 @@ const list = (...examples: ReturnType<typeof example>[]): Input => ({
 });
 
 function call(signatureName: string, input: Input | undefined): ExampleCall {
-  return { signatureName, input, signal: new AbortController().signal, onBatch: () => undefined };
+  return { signatureName, input, signal: new AbortController().signal, details: {} };
 }
 
 /** Features x (required) and y (1 by default) of the model that adds them. */

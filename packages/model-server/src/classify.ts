@@ -6,7 +6,7 @@ import type { Input } from "@vitrine/protocol/gen/tensorflow_serving/apis/input"
 import type { RegressionResult } from "@vitrine/protocol/gen/tensorflow_serving/apis/regression";
 import { ServeError } from "@vitrine/protocol/status";
 import { DataType, dtypeName, type Tensor } from "@vitrine/protocol/tensor";
-import type { BatchResult } from "./batcher.js";
+import type { RequestDetails } from "./request-log.js";
 import type { Servable } from "./servable.js";
 import type { Signature } from "./signature.js";
 import type { TensorMap } from "./tensor-batch.js";
@@ -22,8 +22,8 @@ export interface ExampleCall {
   readonly signatureName: string;
   readonly input: Input | undefined;
   readonly signal: AbortSignal;
-  /** Told of the batch that answered. */
-  onBatch(batch: Omit<BatchResult<TensorMap>, "output">): void;
+  /** Gets to know the examples and the batch that answered. */
+  readonly details: RequestDetails;
 }
 
 /** @throws {ServeError} REQUEST_INVALID in TensorFlow Serving's words; what the run throws. */
@@ -81,11 +81,12 @@ function signatureNamed({ signatures }: Servable, name: string): Signature {
 
 async function run(
   servable: Servable,
-  { signatureName, input, signal, onBatch }: ExampleCall,
+  { signatureName, input, signal, details }: ExampleCall,
   outputFilter: readonly string[],
 ): Promise<{ readonly rows: number; readonly output: TensorMap }> {
   const examples = serialisedExamples(input);
   if (examples.length === 0) throw invalid("Input is empty.");
+  details.examples = examples.length;
   const { output, ...batch } = await servable.predict({
     signatureName,
     inputs: new Map([[INPUTS, examples]]),
@@ -93,7 +94,7 @@ async function run(
     outputFilter,
     signal,
   });
-  onBatch(batch);
+  details.batch = batch;
   return { rows: examples.length, output };
 }
 

@@ -3,7 +3,7 @@ import { readRestExamples, writeClassifications, writeRegressions } from "./rest
 import { parseRestBody } from "./rest-request.js";
 
 function read(body: string) {
-  return readRestExamples(parseRestBody(Buffer.from(body))).input.kind;
+  return readRestExamples(parseRestBody(Buffer.from(body))).kind;
 }
 
 function featuresOf(example: string): Record<string, unknown> {

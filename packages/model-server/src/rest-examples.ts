@@ -11,10 +11,7 @@ import { float32Text } from "./rest-response.js";
 import { base64Of, bytesOfBase64, typeWord } from "./rest-tensor.js";
 
 /** @throws {ServeError} REQUEST_INVALID */
-export function readRestExamples({ members, bytes }: RestBody): {
-  readonly input: Input;
-  readonly rows: number;
-} {
+export function readRestExamples({ members, bytes }: RestBody): Input {
   const list = members.get("examples");
   if (list === undefined) throw invalid("When method is classify/regress, key 'examples' is expected");
   if (!Array.isArray(list)) throw invalid("Expecting 'examples' value to be a list/array");
@@ -23,13 +20,10 @@ export function readRestExamples({ members, bytes }: RestBody): {
   const examples = values.map((value, index) => exampleOf(value, bytes, `Example ${index}`));
   const contextValue = members.get("context");
   if (contextValue === undefined) {
-    return { input: { kind: { $case: "exampleList", value: { examples } } }, rows: examples.length };
+    return { kind: { $case: "exampleList", value: { examples } } };
   }
   const context = exampleOf(contextValue, bytes, "Context");
-  return {
-    input: { kind: { $case: "exampleListWithContext", value: { examples, context } } },
-    rows: examples.length,
-  };
+  return { kind: { $case: "exampleListWithContext", value: { examples, context } } };
 }
 
 function exampleOf(value: JsonValue, bytes: Buffer, what: string): Example {

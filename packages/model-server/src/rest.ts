@@ -172,15 +172,12 @@ async function answerExamples(
   const input = readRestExamples(body);
   const servable = registry.find(model);
   details.version = servable.version;
-  details.examples = input.rows;
   const caller = callerSignal(reply, timeoutMs);
   const call = {
     signatureName: body.signatureName,
-    input: input.input,
+    input,
     signal: caller.signal,
-    onBatch: (batch: NonNullable<RequestDetails["batch"]>) => {
-      details.batch = batch;
-    },
+    details,
   };
   try {
     return verb === "classify"
