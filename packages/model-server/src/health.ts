@@ -30,10 +30,10 @@ export class Health {
     return this.#draining;
   }
 
-  /** Every model that was asked for has a version that answers, and the tier takes new work. */
+  /** Every model that is awaited has a version that answers, and the tier takes new work. */
   get isReady(): boolean {
     const { names } = this.#registry;
-    return !this.#draining && names.length > 0 && names.every((name) => this.#registry.isAvailable(name));
+    return !this.#draining && names.length > 0 && this.#registry.unavailable().length === 0;
   }
 
   /** Why {@link isReady} is false, for an operator; undefined when it is true. */

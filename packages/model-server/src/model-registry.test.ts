@@ -33,7 +33,7 @@ describe("a version's states", () => {
   test("are told one after the other, and only AVAILABLE answers", async () => {
     const registry = new ModelRegistry();
     const seen: string[] = [];
-    registry.add("m");
+    registry.add("m", true);
     registry.onChange(() => seen.push(statesOf(registry).join(", ")));
     await registry.load("m", 1, () => load(1));
     await registry.load("m", 2, async () => {

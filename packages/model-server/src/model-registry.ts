@@ -30,6 +30,8 @@ interface ModelEntry {
   labels: ReadonlyMap<string, number>;
   /** False once the configuration has it no more; its versions' states are still told. */
   configured: boolean;
+  /** The server is ready only while this model is available. */
+  isAwaited: boolean;
   /** What it waits for, in words for an operator. */
   waitsFor: string | undefined;
 }
@@ -38,9 +40,16 @@ export class ModelRegistry {
   readonly #models = new Map<string, ModelEntry>();
   readonly #listeners = new Set<() => void>();
 
-  /** From here on the server is ready only while this model has a version that answers. */
-  add(name: string): void {
-    this.#model(name).configured = true;
+  /**
+   * Notes that the configuration has the model.
+   *
+   * @param isAwaited the server is not ready before it has a version that answers. One that comes later counts from
+   *   the time that it had one: a bad addition must not take the models beside it out of traffic.
+   */
+  add(name: string, isAwaited: boolean): void {
+    const model = this.#model(name);
+    model.configured = true;
+    model.isAwaited = isAwaited;
     this.#changed();
   }
 
@@ -48,6 +57,7 @@ export class ModelRegistry {
   remove(name: string): void {
     const model = this.#model(name);
     model.configured = false;
+    model.isAwaited = false;
     model.labels = new Map();
     model.waitsFor = undefined;
     this.#changed();
@@ -79,8 +89,9 @@ export class ModelRegistry {
    */
   async load(name: string, version: number, load: () => Promise<Servable>): Promise<void> {
     const entry: VersionEntry = { state: "START", error: undefined, servable: undefined };
-    this.#model(name).configured = true;
-    this.#model(name).versions.set(version, entry);
+    const model = this.#model(name);
+    model.configured = true;
+    model.versions.set(version, entry);
     this.#move(entry, "LOADING");
     try {
       entry.servable = await load();
@@ -89,6 +100,8 @@ export class ModelRegistry {
       this.#move(entry, "END");
       throw error;
     }
+    model.isAwaited = true;
+    forgetOldest(model.versions);
     this.#move(entry, "AVAILABLE");
   }
 
@@ -184,10 +197,10 @@ export class ModelRegistry {
     return [...this.#models].filter(([, { configured }]) => configured).map(([name]) => name);
   }
 
-  /** Why the server is not ready: one sentence for each model without a version that answers. */
+  /** Why the server is not ready: one sentence for each model that it waits for. */
   unavailable(): readonly string[] {
     return this.names
-      .filter((name) => !this.isAvailable(name))
+      .filter((name) => this.#models.get(name)?.isAwaited === true && !this.isAvailable(name))
       .map((name) => {
         const waitsFor = this.#models.get(name)?.waitsFor;
         const versions = this.#statuses(name).map(
@@ -210,6 +223,7 @@ export class ModelRegistry {
       versions: new Map<number, VersionEntry>(),
       labels: new Map<string, number>(),
       configured: false,
+      isAwaited: false,
       waitsFor: undefined,
     };
     this.#models.set(name, model);
@@ -243,4 +257,12 @@ export class ModelRegistry {
   #changed(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+/** Ended versions whose states are still told; else a server that runs for a year would list thousands. */
+const MAX_ENDED = 100;
+
+function forgetOldest(versions: Map<number, VersionEntry>): void {
+  const ended = [...versions].filter(([, { state }]) => state === "END").map(([version]) => version);
+  for (const version of ended.sort((a, b) => b - a).slice(MAX_ENDED)) versions.delete(version);
 }

@@ -8,6 +8,9 @@ import { z } from "zod";
 import { type ConfigWarning, type ModelConfig, modelsFromText, singleModel } from "./model-config.js";
 import { TextProtoError } from "./text-proto-tokens.js";
 
+/** 23 days: timers take no more. */
+const MAX_WAIT_SECONDS = 2_000_000;
+
 export const modelSettings = {
   modelName: setting(z.string().min(1).optional(), {
     description: "Name that requests ask for. Without it, the name of the model's folder.",
@@ -29,12 +32,12 @@ export const modelSettings = {
       "File with the list of models, their version policies and labels, in protobuf text format as TensorFlow Serving's ModelServerConfig. --model-name and --model-base-path are ignored then.",
     placeholder: "file",
   }),
-  modelConfigFilePollWaitSeconds: setting(z.number().min(0).default(0), {
+  modelConfigFilePollWaitSeconds: setting(z.number().min(0).max(MAX_WAIT_SECONDS).default(0), {
     description:
       "Read --model-config-file again after so many seconds, and apply it when it has changed; 0 reads it once.",
     placeholder: "seconds",
   }),
-  fileSystemPollWaitSeconds: setting(z.number().default(1), {
+  fileSystemPollWaitSeconds: setting(z.number().max(MAX_WAIT_SECONDS).default(1), {
     description:
       "Look for new and deleted versions after so many seconds. 0 or less looks once, and a model that is not there then fails the start.",
     placeholder: "seconds",
@@ -72,10 +75,17 @@ export const modelSettings = {
       "Further attempts to load a version after a failure that may pass. One whose files are wrong is tried again only when they change.",
     placeholder: "count",
   }),
-  loadRetryIntervalMicros: setting(z.int().min(0).default(60_000_000), {
-    description: "Time before a version is tried again.",
-    placeholder: "microseconds",
-  }),
+  loadRetryIntervalMicros: setting(
+    z
+      .int()
+      .min(0)
+      .max(MAX_WAIT_SECONDS * 1e6)
+      .default(60_000_000),
+    {
+      description: "Time before a version is tried again.",
+      placeholder: "microseconds",
+    },
+  ),
   enableModelWarmup: setting(z.boolean().default(true), {
     description:
       "Before a version is available, run the requests recorded in its assets.extra/tf_serving_warmup_requests through each session, or zeros where it has none.",

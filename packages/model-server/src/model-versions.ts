@@ -79,7 +79,14 @@ export class ModelVersions {
   /** Resolves when the model has a version that answers, or each of its versions has failed. */
   readonly outcome: Promise<Outcome>;
 
-  constructor(config: ModelConfig, registry: ModelRegistry, options: LoadOptions, logger: Logger) {
+  /** @param isAwaited see {@link ModelRegistry.add}. */
+  constructor(
+    config: ModelConfig,
+    isAwaited: boolean,
+    registry: ModelRegistry,
+    options: LoadOptions,
+    logger: Logger,
+  ) {
     this.#config = config;
     this.#registry = registry;
     this.#options = options;
@@ -87,7 +94,7 @@ export class ModelVersions {
     this.outcome = new Promise((resolve) => {
       this.#decide = resolve;
     });
-    registry.add(config.name);
+    registry.add(config.name, isAwaited);
   }
 
   get config(): ModelConfig {
@@ -95,6 +102,12 @@ export class ModelVersions {
   }
 
   set config(config: ModelConfig) {
+    if (config.basePath !== this.#config.basePath) {
+      this.#logger.warn(
+        { basePath: config.basePath },
+        "the base path changed: a version that serves stays as it is, also where the new path has its number",
+      );
+    }
     this.#config = config;
   }
 

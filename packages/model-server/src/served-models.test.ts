@@ -5,6 +5,7 @@ import { PassThrough } from "node:stream";
 import { ServeError } from "@vitrine/protocol/status";
 import { createLogger } from "@vitrine/runtime/logger";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Health } from "./health.js";
 import { LoadSlots } from "./load-slots.js";
 import { type ModelConfig, singleModel } from "./model-config.js";
 import { ModelRegistry } from "./model-registry.js";
@@ -326,6 +327,21 @@ describe("a new configuration", () => {
       "UNKNOWN: 1 servable(s) did not become available: {{{name: b version: 7} due to error: Protobuf parsing failed.}, }",
     );
     expect(registry.isAvailable("a")).toBe(true);
+  });
+
+  test("with a bad addition leaves the server ready; a first one has to be whole", async () => {
+    await publish("a", 1);
+    await publish("b", 1);
+    loads.answers.set("b/1", fails("Protobuf parsing failed."));
+    await models.apply([config("a")]);
+    const health = new Health(registry);
+    await codeOf(models.apply([config("a"), config("b")]));
+    expect(health.isReady).toBe(true);
+    await models.close();
+    registry = new ModelRegistry();
+    models = serve();
+    await codeOf(models.apply([config("a"), config("b")]));
+    expect(new Health(registry).whyNotReady).toContain("version 1 is END: Protobuf parsing failed.");
   });
 
   test("must not change the platform of a model", async () => {

@@ -27,6 +27,8 @@ export class ServedModels {
   readonly #removals = new Set<Promise<void>>();
   /** Labels of the configuration whose versions are not available yet. */
   readonly #pendingLabels = new Map<string, Map<string, number>>();
+  /** The models of the first configuration are awaited. */
+  #isFirst = true;
   #applying: Promise<unknown> = Promise.resolve();
 
   constructor(registry: ModelRegistry, options: ServedModelsOptions, logger: Logger) {
@@ -99,6 +101,7 @@ export class ServedModels {
       if (model !== undefined) model.config = config;
       this.#setLabels(config);
     }
+    this.#isFirst = false;
     await this.look();
     if (!this.#options.looksAgain) this.#refuseEmpty(added);
     const labelled = configs
@@ -108,7 +111,7 @@ export class ServedModels {
   }
 
   #add(config: ModelConfig): ModelVersions {
-    const model = new ModelVersions(config, this.#registry, this.#options, this.#logger);
+    const model = new ModelVersions(config, this.#isFirst, this.#registry, this.#options, this.#logger);
     this.#models.set(config.name, model);
     return model;
   }
