@@ -16,6 +16,7 @@ describe("planPreprocessing", () => {
   it("plans the shipped model: pixels as uint8, upright, squashed", () => {
     expect(plan({ ...PIXELS, vitrine: { orientation: "exif" } }, UINT8_256)).toEqual({
       orientation: "exif",
+      decoder: "pillow",
       icc: "ignore",
       reducedDecode: false,
       cropBefore: undefined,

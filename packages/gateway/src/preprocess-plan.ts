@@ -12,6 +12,8 @@ import { mismatch, planKernel } from "./preprocess-kernel.js";
 export interface PreprocessPlan {
   /** `exif`: the picture is turned upright first. */
   readonly orientation: "exif" | "ignore";
+  /** Whose JPEG decoder. */
+  readonly decoder: "pillow" | "tensorflow";
   /** `srgb`: pixels are converted by the profile in the file. */
   readonly icc: "ignore" | "srgb";
   /** Large JPEGs may be decoded at reduced scale. */
@@ -58,7 +60,7 @@ type Backend = "pillow" | "torchvision" | "transforms";
  * @throws {ServeError} MODEL_CONTRACT_MISMATCH that names the key and the part of the input that disagree.
  */
 export function planPreprocessing(config: PreprocessorConfig, input: ImageInput): PreprocessPlan {
-  const { orientation, layout, icc, reduced_decode } = config.vitrine;
+  const { orientation, layout, decoder, icc, reduced_decode } = config.vitrine;
   const type = config.image_processor_type ?? config.feature_extractor_type ?? "";
   const family = processorFamily(type);
   if (OTHER_STEPS.includes(family)) {
@@ -69,6 +71,7 @@ export function planPreprocessing(config: PreprocessorConfig, input: ImageInput)
   const kernel = planKernel(config, backend);
   const plan: PreprocessPlan = {
     orientation,
+    decoder,
     icc,
     reducedDecode: reduced_decode,
     cropBefore,

@@ -86,6 +86,11 @@ const preprocessorObject = z.looseObject({
     .looseObject({
       /** `exif` turns the picture upright as its EXIF tag says; `ignore` takes the pixels as they are stored. */
       orientation: z.enum(["exif", "ignore"]).default("ignore"),
+      /**
+       * Whose JPEG decoder: Pillow's, or that of TensorFlow's decode_jpeg and decode_image without dct_method, which
+       * image_dataset_from_directory uses and which is up to 6 steps apart. All else about them is the same.
+       */
+      decoder: z.enum(["pillow", "tensorflow"]).default("pillow"),
       /** `srgb` converts pixels by the profile in the file; `ignore`, as nearly all training does, leaves them. */
       icc: z.enum(["ignore", "srgb"]).default("ignore"),
       /**

@@ -31,7 +31,14 @@ export const ORIENTATIONS: readonly Alternative[] = [
   { label: "ignore", patch: { vitrine: { orientation: null } } },
 ];
 
-export const DECODINGS: readonly Alternative[] = [
+/** For JPEGs. */
+export const DECODERS: readonly Alternative[] = [
+  { label: "Pillow", patch: { vitrine: { decoder: null } } },
+  { label: "TensorFlow's decode_jpeg", patch: { vitrine: { decoder: "tensorflow" } } },
+];
+
+/** For files with a colour profile. */
+export const PROFILES: readonly Alternative[] = [
   { label: "colour profile ignored", patch: { vitrine: { icc: null } } },
   { label: "colour profile applied", patch: { vitrine: { icc: "srgb" } } },
 ];

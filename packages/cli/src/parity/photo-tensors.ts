@@ -1,5 +1,6 @@
 /** Tensors of one photo under many configurations, what they share worked out once. */
 import { decodePicture, hasColourProfile } from "@vitrine/gateway/pixels/decode";
+import { createBaselineDecoder } from "@vitrine/gateway/pixels/jpeg-baseline";
 import { tensorOf } from "@vitrine/gateway/pixels/normalize";
 import { turnUpright } from "@vitrine/gateway/pixels/orientation";
 import { prepareRgb } from "@vitrine/gateway/pixels/prepare";
@@ -44,12 +45,17 @@ export async function openPhoto(bytes: Uint8Array, maxPixels: number): Promise<P
   const upright = new Map<string, Promise<RgbPicture>>();
   const pictures = new Map<string, Promise<FloatPicture | undefined>>();
 
-  const decode = async ({ icc, orientation }: PreprocessPlan): Promise<RgbPicture> => {
-    const { picture } = icc === "ignore" ? stored : await decodePicture(bytes, maxPixels, { icc });
+  const decode = async ({ icc, decoder, orientation }: PreprocessPlan): Promise<RgbPicture> => {
+    // A decoder of its own: its pixels are overwritten when it is called again.
+    const decodeBaseline = decoder === "tensorflow" ? createBaselineDecoder() : undefined;
+    const { picture } =
+      icc === "ignore" && decoder === "pillow"
+        ? stored
+        : await decodePicture(bytes, maxPixels, { decodeBaseline, decoder, icc });
     return orientation === "exif" ? turnUpright(picture, stored.orientation) : picture;
   };
   const make = async (plan: PreprocessPlan): Promise<FloatPicture | undefined> => {
-    const key = JSON.stringify([plan.icc, plan.orientation]);
+    const key = JSON.stringify([plan.icc, plan.decoder, plan.orientation]);
     const source = upright.get(key) ?? decode(plan);
     upright.set(key, source);
     try {
@@ -73,8 +79,8 @@ export async function openPhoto(bytes: Uint8Array, maxPixels: number): Promise<P
     }
   };
   const pictureOf = (plan: PreprocessPlan): Promise<FloatPicture | undefined> => {
-    const { icc, orientation, cropBefore, resize: rule, aspect, kernel, crop, cropRule } = plan;
-    const key = JSON.stringify([icc, orientation, cropBefore, rule, aspect, kernel, crop, cropRule]);
+    const { icc, decoder, orientation, cropBefore, resize: rule, aspect, kernel, crop, cropRule } = plan;
+    const key = JSON.stringify([icc, decoder, orientation, cropBefore, rule, aspect, kernel, crop, cropRule]);
     const made = pictures.get(key) ?? make(plan);
     if (pictures.size < MAX_KEPT) pictures.set(key, made);
     return made;

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { decodePicture } from "@vitrine/gateway/pixels/decode";
+import { createBaselineDecoder } from "@vitrine/gateway/pixels/jpeg-baseline";
 import { turnUpright } from "@vitrine/gateway/pixels/orientation";
 import { prepareRgb } from "@vitrine/gateway/pixels/prepare";
 import { resize } from "@vitrine/gateway/pixels/resize";
@@ -25,6 +26,7 @@ const CONTRACT: JsonObject = {
 };
 
 const FAULTS = {
+  decode: { vitrine: { decoder: "tensorflow" } },
   orientation: { vitrine: { orientation: "ignore" } },
   "size and crop": { size: { shortest_edge: 73 }, do_center_crop: true, crop_size: 64 },
   "resize filter": { resample: 0 },
@@ -44,7 +46,11 @@ async function recordedWith(config: JsonObject): Promise<RecordedTensor> {
     dtype: DataType.DT_FLOAT,
     shape: undefined,
   });
-  const { picture, orientation } = await decodePicture(photoBytes, 1e6, { icc: plan.icc });
+  const { picture, orientation } = await decodePicture(photoBytes, 1e6, {
+    decodeBaseline: createBaselineDecoder(),
+    decoder: plan.decoder,
+    icc: plan.icc,
+  });
   const upright = plan.orientation === "exif" ? turnUpright(picture, orientation) : picture;
   const { shape, data } = prepareRgb(upright, plan, resize);
   return recordedTensor({ dtype: "f4", shape, values: Float64Array.from(data) }, plan.layout, "tensor.npy");

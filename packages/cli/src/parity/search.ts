@@ -4,10 +4,11 @@ import {
   type Alternative,
   AS_IT_IS,
   COLOUR_ORDERS,
-  DECODINGS,
+  DECODERS,
   fittedScale,
   kernels,
   ORIENTATIONS,
+  PROFILES,
   SCALES,
   STEPS,
   type Step,
@@ -119,7 +120,12 @@ export async function findDifference(
       label === "Pillow nearest" ||
       label === "tf.image.resize bilinear",
   );
-  const geometries = [AS_IT_IS, ...(photo.hasProfile ? DECODINGS : [])].flatMap((decode) =>
+  const decodings = [
+    AS_IT_IS,
+    ...(photo.hasProfile ? PROFILES : []),
+    ...(photo.format === "jpeg" ? DECODERS : []),
+  ];
+  const geometries = decodings.flatMap((decode) =>
     [AS_IT_IS, ...(photo.orientation === 1 ? [] : ORIENTATIONS)].flatMap((orientation) =>
       sizes.map((size): Choice => ({ ...start, decode, orientation, "size and crop": size })),
     ),
@@ -252,7 +258,7 @@ function layoutChoice(plan: PreprocessPlan, { layout }: RecordedTensor): Alterna
 function describe(step: Step, plan: PreprocessPlan, photo: PhotoTensors): string {
   switch (step) {
     case "decode":
-      return plan.icc === "srgb" ? "colour profile applied" : "colour profile ignored";
+      return `${plan.decoder === "tensorflow" ? "TensorFlow" : "Pillow"}, colour profile ${plan.icc === "srgb" ? "applied" : "ignored"}`;
     case "orientation":
       return plan.orientation === "exif" ? `turned as EXIF says (${photo.orientation})` : "as stored";
     case "size and crop":

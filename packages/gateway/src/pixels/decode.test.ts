@@ -117,6 +117,20 @@ describe("what is near to Pillow and not equal", () => {
   });
 });
 
+describe("TensorFlow's decoder", () => {
+  it.each(Object.entries(readGolden("tensorflow.json").jpegs))(
+    "gives the pixels of %s",
+    async (name, golden) => {
+      const { picture } = await decodePicture(readPicture(name), MAX_PIXELS, {
+        decodeBaseline,
+        decoder: "tensorflow",
+      });
+
+      expect(sha256(picture.pixels).slice(0, 12)).toBe(golden);
+    },
+  );
+});
+
 describe("the baseline decoder", () => {
   it.each([
     "jpeg-420.jpg",

@@ -42,6 +42,11 @@ const FORMAT_NAMES: Readonly<Record<PictureFormat, string>> = {
 export interface DecodeOptions {
   /** Tried first on a JPEG; the pixels are then its to overwrite when it is called again. */
   readonly decodeBaseline?: DecodeBaseline | undefined;
+  /**
+   * `tensorflow`: JPEGs as TensorFlow decodes them unless told otherwise, where `decodeBaseline` can; what it cannot, a
+   * progressive one for one, is decoded as Pillow does it, which is up to 6 steps apart.
+   */
+  readonly decoder?: "pillow" | "tensorflow" | undefined;
   /** `srgb` converts the pixels by the profile in the file, when there is one. */
   readonly icc?: "ignore" | "srgb" | undefined;
   /** How many times smaller a JPEG may be decoded. */
@@ -60,7 +65,7 @@ export interface DecodeOptions {
 export async function decodePicture(
   bytes: Uint8Array,
   maxPixels: number,
-  { decodeBaseline, icc, scaleOf }: DecodeOptions = {},
+  { decodeBaseline, decoder, icc, scaleOf }: DecodeOptions = {},
 ): Promise<DecodedPicture> {
   const header = readPictureHeader(bytes, maxPixels);
   const { format } = header;
@@ -71,9 +76,9 @@ export async function decodePicture(
   if (converted !== undefined) return { ...decoded, picture: converted };
   if (format === "jpeg" && decodeBaseline !== undefined) {
     const scale = scaleOf?.(storedSize, orientation) ?? 1;
-    const reduced = scale > 1 ? decodeBaseline(bytes, scale) : undefined;
+    const reduced = scale > 1 ? decodeBaseline(bytes, { scale }) : undefined;
     if (reduced !== undefined) return { ...decoded, scale, picture: reduced };
-    const plain = decodeBaseline(bytes);
+    const plain = decodeBaseline(bytes, { transform: decoder === "tensorflow" ? "fast" : "accurate" });
     if (plain !== undefined) return { ...decoded, picture: plain };
   }
   const picture = await decodePixels(header, bytes);

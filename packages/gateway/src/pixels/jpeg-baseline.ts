@@ -3,6 +3,7 @@
  * the time that libvips takes for a photo. Whatever is not plain and sound is left to libvips.
  */
 import { PLACE, STATE, TABLE_BYTES, writeTable } from "./jpeg-entropy.js";
+import { fastFactors, transformFast } from "./jpeg-fast-transform.js";
 import { type JpegKernels, jpegModule } from "./jpeg-kernels.js";
 import { type ReducedEdge, reduceBlocks } from "./jpeg-reduced.js";
 import { type BaselineJpeg, type JpegComponent, readBaselineJpeg, ZIGZAG } from "./jpeg-tables.js";
@@ -12,13 +13,19 @@ import { instantiate, type WasmMemory } from "./wasm-instance.js";
 /** How many times smaller a picture is decoded than it is stored. */
 export type DecodeScale = 1 | 2 | 4 | 8;
 
+export interface BaselineOptions {
+  /** 1 unless given; at others the edges are rounded up, and a colour picture must be 4:4:4 or 4:2:0. */
+  readonly scale?: DecodeScale;
+  /** `fast` is TensorFlow's inverse transform, at scale 1 only; `accurate`, Pillow's, unless given. */
+  readonly transform?: "accurate" | "fast";
+}
+
 /**
  * Decodes to pixels that lie in the decoder's memory until it is called again.
  *
- * @param scale 1 unless given; at others the edges are rounded up, and a colour picture must be 4:4:4 or 4:2:0.
  * @returns undefined when the picture is not plain, not sound or too large; nothing has then been decided about it.
  */
-export type DecodeBaseline = (bytes: Uint8Array, scale?: DecodeScale) => RgbPicture | undefined;
+export type DecodeBaseline = (bytes: Uint8Array, options?: BaselineOptions) => RgbPicture | undefined;
 
 /** Both bound the memory, which never shrinks: about 5 bytes per pixel, and the scan. */
 const MAX_PIXELS = 4_000_000;
@@ -82,7 +89,7 @@ export function createBaselineDecoder(): DecodeBaseline | undefined {
   const instance = instantiate<JpegKernels>(jpegModule());
   if (instance === undefined) return undefined;
   const { exports: kernels, memory } = instance;
-  return (bytes, scale = 1) => {
+  return (bytes, { scale = 1, transform = "accurate" } = {}) => {
     const jpeg = readBaselineJpeg(bytes);
     if (jpeg === undefined || jpeg.width * jpeg.height === 0) return undefined;
     if (jpeg.width * jpeg.height > (scale === 1 ? MAX_PIXELS : MAX_STORED_PIXELS)) return undefined;
@@ -95,7 +102,7 @@ export function createBaselineDecoder(): DecodeBaseline | undefined {
     const isSmoothed = scale === 1 && first?.across === 2;
     if (scan.length > MAX_SCAN_BYTES || (isSmoothed && areas.chromaWidth < 3)) return undefined;
     prepareMemory(memory, areas, scan);
-    if (!decodePlanes(kernels, memory, jpeg, areas, scan.length)) return undefined;
+    if (!decodePlanes(kernels, memory, jpeg, areas, scan.length, transform)) return undefined;
     return colourPlanes(kernels, memory, areas);
   };
 }
@@ -193,6 +200,7 @@ function decodePlanes(
   { restartInterval, components }: BaselineJpeg,
   areas: Areas,
   scanBytes: number,
+  transform: "accurate" | "fast",
 ): boolean {
   const heap = new Uint8Array(memory.buffer);
   const state = new Int32Array(memory.buffer, areas.state, STATE.bytes / 4);
@@ -234,11 +242,11 @@ function decodePlanes(
         const start = coefficients + row * blocksPerRow * BLOCK_BYTES;
         const target = plane + (mcuRow * component.down + row) * edge * stride;
         const end = start + blocksPerRow * BLOCK_BYTES;
-        if (edge !== 8) {
-          const blocks = new Int16Array(memory.buffer, start, 64 * blocksPerRow);
-          const factors = new Int16Array(memory.buffer, quantization, 64);
-          reduceBlocks(blocks, factors, edge, heap, target, stride);
-        } else kernels.transformBlocks(start, end, quantization, target, stride, areas.magnitudes);
+        const blocks = new Int16Array(memory.buffer, start, 64 * blocksPerRow);
+        const factors = new Int16Array(memory.buffer, quantization, 64);
+        if (edge !== 8) reduceBlocks(blocks, factors, edge, heap, target, stride);
+        else if (transform === "fast") transformFast(blocks, fastFactors(factors), heap, target, stride);
+        else kernels.transformBlocks(start, end, quantization, target, stride, areas.magnitudes);
       }
     }
   }

@@ -54,6 +54,7 @@ export async function preparePicture(
   const start = performance.now();
   const decoded = await decodePicture(bytes, maxPixels, {
     decodeBaseline,
+    decoder: plan.decoder,
     icc: plan.icc,
     scaleOf: plan.reducedDecode ? (size, orientation) => reducedScale(plan, size, orientation) : undefined,
   });

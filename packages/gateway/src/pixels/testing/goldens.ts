@@ -70,6 +70,7 @@ const schemas = {
   }),
   "photos.json": z.record(z.string(), sha256Hex),
   "tensorflow.json": z.object({
+    jpegs: z.record(z.string(), z.string().length(12)),
     resizes: z.array(
       z.tuple([
         z.int(),
