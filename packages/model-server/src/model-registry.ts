@@ -124,14 +124,6 @@ export class ModelRegistry {
     this.#move(entry, "END");
   }
 
-  /** Unloads everything. */
-  async unloadAll(): Promise<void> {
-    const unloads = [...this.#models].flatMap(([name, { versions }]) =>
-      [...versions.keys()].map((version) => this.unload(name, version)),
-    );
-    await Promise.all(unloads);
-  }
-
   /**
    * The servable that a request means: the highest AVAILABLE version unless it names one.
    *

@@ -169,12 +169,14 @@ export class ModelVersions {
     this.#ending.abort(new ServeError("MODEL_UNAVAILABLE", `model ${this.#config.name} was removed`));
     this.#registry.remove(this.#config.name);
     this.#decide(new ServeError("MODEL_UNAVAILABLE", `model ${this.#config.name} was removed`));
-    await this.settled();
     const { name } = this.#config;
-    const unloads = this.#registry
-      .availableVersions(name)
-      .map((version) => this.#registry.unload(name, version));
-    await Promise.all([...unloads, ...this.#unloads]);
+    const unloadAvailable = () =>
+      this.#registry.availableVersions(name).map((version) => this.#registry.unload(name, version));
+    const unloads = unloadAvailable();
+    await this.settled();
+    // One may have become available in the moment that it was called off.
+    await Promise.all([...unloads, ...unloadAvailable(), ...this.#unloads]);
+    this.#options.unloaded();
   }
 
   /** A version that serves stays chosen while its folder is there; its files are not looked at again. */

@@ -319,6 +319,23 @@ describe("a new configuration", () => {
     expect(await first).toContain("model missing was removed");
   });
 
+  test("may bring back a model that still finishes its requests: it is loaded anew when they are answered", async () => {
+    await publish("m", 1);
+    await models.apply([config("m")]);
+    let finish = () => {};
+    loads.unloading = new Promise((resolve) => {
+      finish = resolve;
+    });
+    await models.apply([]);
+    const back = models.apply([config("m")]);
+    expect(statesOf("m")).toEqual([[1, "UNLOADING"]]);
+    finish();
+    await back;
+    expect(loads.begun).toEqual(["m/1", "m/1"]);
+    expect(loads.unloaded).toEqual(["m/1"]);
+    expect(statesOf("m")).toEqual([[1, "AVAILABLE"]]);
+  });
+
   test("brings the failing model's error to the caller, and the others serve", async () => {
     await publish("a", 1);
     await publish("b", 7);

@@ -24,7 +24,8 @@ export class ServedModels {
   readonly #options: ServedModelsOptions;
   readonly #logger: Logger;
   readonly #models = new Map<string, ModelVersions>();
-  readonly #removals = new Set<Promise<void>>();
+  /** Models on their way out, by name. */
+  readonly #removals = new Map<string, Promise<void>>();
   /** Labels of the configuration whose versions are not available yet. */
   readonly #pendingLabels = new Map<string, Map<string, number>>();
   /** The models of the first configuration are awaited. */
@@ -85,7 +86,7 @@ export class ServedModels {
   async close(): Promise<void> {
     const removals = [...this.#models.values()].map((model) => model.remove());
     this.#models.clear();
-    await Promise.all([...removals, ...this.#removals]);
+    await Promise.all([...removals, ...this.#removals.values()]);
   }
 
   async #begin(configs: readonly ModelConfig[]): Promise<ConfigChange> {
@@ -95,6 +96,8 @@ export class ServedModels {
     for (const [name, model] of this.#models) {
       if (!wanted.has(name)) this.#remove(name, model);
     }
+    // One that comes back waits until its last life is over: both would move the same versions.
+    await Promise.all(configs.map(({ name }) => this.#removals.get(name)));
     const added = configs.filter(({ name }) => !this.#models.has(name)).map((config) => this.#add(config));
     for (const config of configs) {
       const model = this.#models.get(config.name);
@@ -119,8 +122,8 @@ export class ServedModels {
   #remove(name: string, model: ModelVersions): void {
     this.#models.delete(name);
     this.#pendingLabels.delete(name);
-    const removal = model.remove().finally(() => this.#removals.delete(removal));
-    this.#removals.add(removal);
+    const removal = model.remove().finally(() => this.#removals.delete(name));
+    this.#removals.set(name, removal);
     this.#logger.info({ model: name }, "the configuration has the model no more");
   }
 
