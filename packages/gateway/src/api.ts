@@ -98,7 +98,7 @@ export const infoResponseSchema = z.object({
       keeps_answer: z
         .boolean()
         .describe(
-          "a shrunk picture is answered as the original is, near ties aside; docs/http-api.md has figures",
+          "the resize averages, so a shrunk picture gives nearly the original's tensor, and its top label but for near ties; docs/http-api.md says what is promised",
         ),
       least_edge: z.int().nullable().describe("shorter edge, in pixels, to shrink to at most"),
     })

@@ -2,7 +2,7 @@
 import type { InfoResponse } from "./api.js";
 import type { FittedModel } from "./model-fit.js";
 import type { PictureFormat } from "./pixels/picture-header.js";
-import { kernelName } from "./pixels/resize-kernel.js";
+import { isAveraging, kernelName } from "./pixels/resize-kernel.js";
 import { outputSize } from "./preprocess-plan.js";
 
 export interface InfoLimits {
@@ -22,7 +22,7 @@ const MEDIA_TYPES: Readonly<Record<PictureFormat, string>> = {
   avif: "image/avif",
 };
 
-/** A picture this many times as large as the model's input keeps its answer when an averaging filter made it. */
+/** So many times the size that the resize makes leaves it enough to average over. */
 const SHRINK_MARGIN = 3;
 
 export function infoOf(model: FittedModel, limits: InfoLimits): InfoResponse {
@@ -30,9 +30,7 @@ export function infoOf(model: FittedModel, limits: InfoLimits): InfoResponse {
   const { kernel, orientation } = model.plan;
   const filter = kernelName(kernel);
   const size = pictureSize(model);
-  const edge = Math.max(size?.width ?? 0, size?.height ?? 0);
-  // NEAREST picks single pixels of the original, so any other original gives other pixels.
-  const keepsAnswer = filter !== "nearest" && edge > 0;
+  const leastEdge = leastEdgeOf(model.plan);
   return {
     model: { name: description.name, version: description.version, signature: description.signatureName },
     contract: contract.digest,
@@ -53,8 +51,20 @@ export function infoOf(model: FittedModel, limits: InfoLimits): InfoResponse {
       filter,
       orientation,
     },
-    shrink: { keeps_answer: keepsAnswer, least_edge: keepsAnswer ? SHRINK_MARGIN * edge : null },
+    shrink: { keeps_answer: leastEdge !== undefined, least_edge: leastEdge ?? null },
   };
+}
+
+/**
+ * Shorter edge from which on a shrunk picture's tensor is nearly that of the original; undefined when it never is: the resize
+ * picks single pixels, or counts in pixels of the original (none, a box, Perceiver's crop is in shares).
+ */
+function leastEdgeOf({ resize, kernel }: FittedModel["plan"]): number | undefined {
+  const isBoxed = kernel.library === "pillow" && kernel.box !== undefined;
+  if (resize === undefined || isBoxed || !isAveraging(kernel)) return undefined;
+  if ("width" in resize) return SHRINK_MARGIN * Math.max(resize.width, resize.height);
+  if ("maxWidth" in resize) return SHRINK_MARGIN * Math.max(resize.maxWidth, resize.maxHeight);
+  return SHRINK_MARGIN * ("shortestEdge" in resize ? resize.shortestEdge : resize.longestEdge);
 }
 
 /** Of the model's input; undefined when neither the contract nor the signature fixes it. */

@@ -28,6 +28,22 @@ export function isFloatKernel(kernel: ResizeKernel): boolean {
   return kernel.library === "tensorflow" && kernel.method !== "nearest";
 }
 
+/**
+ * Whether every pixel of a larger picture has its part in the result, so that another picture of the same scene gives nearly
+ * the same; the others pick single pixels.
+ */
+export function isAveraging(kernel: ResizeKernel): boolean {
+  switch (kernel.library) {
+    case "pillow":
+    case "torchvision":
+      return kernel.filter !== "nearest";
+    case "tensorflow":
+      return kernel.method === "area" || (kernel.antialias && kernel.method !== "nearest");
+    case "opencv":
+      return false;
+  }
+}
+
 /** Whether only the wanted window of the target is worked out; else all of it, and the window is cut out. */
 export function isWindowed(kernel: ResizeKernel): boolean {
   return kernel.library === "pillow" || (kernel.library === "torchvision" && kernel.filter !== "nearest");
