@@ -2,11 +2,12 @@
  * The model server beside the least that the work can cost: a bare ONNX Runtime loop on the same model and batch.
  *
  * Server and loop run on core 0, this process, which makes the load, on core 1; rounds alternate, so that a busy
- * machine slows both. Words: --model FOLDER (repeatable: versions of it are FOLDER/N), --rows 1,8,32, --concurrency
- * 1,8,64, --rounds N, --seconds N, --output NAME, --unpinned (all cores, as many loops as cores), --serve FLAG (repeatable).
+ * machine slows both. Words: --model FOLDER, --version N (else the latest), --rows 1,8,32, --concurrency 1,8,64, --rounds N, --seconds N,
+ * --output NAME, --unpinned (all cores, as many loops as cores), --serve FLAG (repeatable).
  */
 import { execFileSync } from "node:child_process";
-import { availableParallelism } from "node:os";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -59,6 +60,13 @@ const modelFile = await modelFileOf(path.join(words.model, version));
 const input = await inputOf(modelFile);
 const name = path.basename(words.model);
 
+const scratch = await mkdtemp(path.join(tmpdir(), "vitrine-benchmark-"));
+const config = path.join(scratch, "models.config");
+await writeFile(
+  config,
+  `model_config_list { config { name: "${name}" base_path: "${path.resolve(words.model)}" model_platform: "tensorflow"
+     model_version_policy { specific { versions: ${Number(version)} } } } }`,
+);
 if (!words.unpinned) execFileSync("taskset", ["-cp", "1", String(process.pid)], { stdio: "ignore" });
 // As `vitrine up` starts it.
 const server = await startReady(
@@ -67,7 +75,7 @@ const server = await startReady(
     ...MODEL_SERVER_NODE_FLAGS,
     VITRINE,
     "serve",
-    ...["--model-base-path", words.model, "--host", "127.0.0.1", "--port=auto", "--rest-api-port=auto"],
+    ...[`--model_config_file=${config}`, "--host", "127.0.0.1", "--port=auto", "--rest-api-port=auto"],
     ...["--log-level", "warn", ...words.serve],
   ],
   words.unpinned ? {} : { core: 0 },
@@ -85,6 +93,7 @@ try {
   console.log(`  memory ${(await residentMiB(server.pid)).toFixed(0)} MiB`);
 } finally {
   await server.stop();
+  await rm(scratch, { recursive: true });
 }
 
 async function measure(rows: number, concurrency: number): Promise<void> {

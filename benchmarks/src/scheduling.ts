@@ -91,6 +91,7 @@ function load(engine: Engine, costMs: number, version: number): Promise<LoadedSe
   return engine.load({
     name: `${costMs}ms`,
     version,
+    folder: "",
     model: { file: `${costMs}ms` },
     batching: {
       maxBatchSize: undefined,

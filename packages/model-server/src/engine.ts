@@ -32,6 +32,8 @@ export interface LoadRequest {
   /** For logs and metrics. */
   readonly name: string;
   readonly version: number;
+  /** Of the version, for metrics. */
+  readonly folder: string;
   readonly model: SessionModel;
   readonly batching: Batching;
   /** Runs that each session does before it takes requests. */
@@ -91,6 +93,7 @@ export class Engine {
           metrics.workerDied(name);
           logger.error({ err, restartInMs }, "a session worker died and will be replaced");
         },
+        warmedUp: (durationMs, error) => metrics.warmedUp(request.folder, error?.code ?? "OK", durationMs),
         warmUpFailed: (error) => logger.warn({ error }, "a warm-up run on zeros was refused"),
         broken: (error) => {
           batcher?.fail(error);

@@ -44,6 +44,7 @@ async function serve(model: string, batching: Partial<Batching>) {
       idle: () => batcher?.wake(),
       workerDied: () => {},
       warmUpFailed: () => {},
+      warmedUp: () => {},
       broken: () => {},
     },
   );

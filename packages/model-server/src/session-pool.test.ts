@@ -25,7 +25,12 @@ function makePool(overrides: Partial<SessionPoolOptions> & { modelFile?: string 
     gate,
     lives,
   };
-  const seen = { deaths: [] as string[], warmUpFailures: [] as string[], running: 0 };
+  const seen = {
+    deaths: [] as string[],
+    warmUpFailures: [] as string[],
+    warmUps: [] as string[],
+    running: 0,
+  };
   let idleWaiter: (() => void) | undefined;
   let brokenWith: (error: ServeError) => void = () => {};
   const broken = new Promise<ServeError>((resolve) => {
@@ -53,6 +58,7 @@ function makePool(overrides: Partial<SessionPoolOptions> & { modelFile?: string 
       idle: () => idleWaiter?.(),
       workerDied: (error) => seen.deaths.push(error.message),
       warmUpFailed: (message) => seen.warmUpFailures.push(message),
+      warmedUp: (_, error) => seen.warmUps.push(error?.code ?? "OK"),
       broken: brokenWith,
     },
   );
@@ -138,12 +144,14 @@ describe("a pool of sound workers", () => {
     const { pool, seen } = makePool({ workers: 2, warmUp: () => [guess("echo"), guess("fail")] });
     await pool.start();
     expect(seen.warmUpFailures).toEqual(["the graph refused", "the graph refused"]);
+    expect(seen.warmUps).toEqual(["OK", "OK"]);
     expect(pool.idleWorkers).toBe(2);
   });
 
   test("a required warm-up that is refused fails the start", async () => {
-    const { pool } = makePool({ warmUp: () => [{ job: job("fail"), required: true }] });
+    const { pool, seen } = makePool({ warmUp: () => [{ job: job("fail"), required: true }] });
     await expect(pool.start()).rejects.toThrow("warm-up request failed: the graph refused");
+    expect(seen.warmUps).toEqual(["INVALID_ARGUMENT"]);
   });
 
   test("tells of each run's start and end, also of one that a dead worker took with it", async () => {

@@ -28,6 +28,8 @@ export interface SessionPoolObserver {
   idle(): void;
   workerDied(error: Error, willRestartInMs: number): void;
   warmUpFailed(message: string): void;
+  /** A worker has done its warm-up runs, or was refused one that was required. */
+  warmedUp(durationMs: number, error: ServeError | undefined): void;
   /** Crash loop: every worker is gone and none will come back. */
   broken(error: ServeError): void;
 }
@@ -165,19 +167,24 @@ export class SessionPool {
   }
 
   async #warmUp(worker: SessionWorker, metadata: SessionMetadata): Promise<void> {
-    for (const { job, required } of this.#options.warmUp(metadata)) {
+    const startedAt = performance.now();
+    const runs = this.#options.warmUp(metadata);
+    for (const { job, required } of runs) {
       const answer = await new Promise<RunAnswer>((resolve) => worker.thread.run(job, resolve));
       if (answer.kind === "outputs") continue;
       const { message } = ServeError.from(answer.error);
       if (required && !this.#started) {
-        worker.start.reject(
-          new ServeError("MODEL_INVALID", `warm-up request failed: ${message}`, { cause: answer.error }),
-        );
+        const error = new ServeError("MODEL_INVALID", `warm-up request failed: ${message}`, {
+          cause: answer.error,
+        });
+        this.#observer.warmedUp(performance.now() - startedAt, error);
+        worker.start.reject(error);
         return;
       }
       // Inputs of zeros are a guess; a graph may refuse them and be sound.
       this.#observer.warmUpFailed(message);
     }
+    if (runs.length > 0) this.#observer.warmedUp(performance.now() - startedAt, undefined);
     worker.start.resolve(metadata);
     this.#becomeIdle(worker);
     this.#observer.idle();

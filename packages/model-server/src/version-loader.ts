@@ -48,6 +48,7 @@ export function createVersionLoader(options: VersionLoaderOptions): LoadOptions[
     const sessions = await engine.load({
       name,
       version,
+      folder,
       model: opened.model,
       batching: joining,
       warmUp: (graph) => {

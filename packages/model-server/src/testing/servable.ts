@@ -26,6 +26,7 @@ export async function loadTestServable(
   const sessions = await engine.load({
     name: "test",
     version,
+    folder: modelFile,
     model: { file: modelFile },
     batching: {
       maxBatchSize: undefined,
