@@ -2,22 +2,19 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ServeError } from "@vitrine/protocol/status";
 import type { Logger } from "@vitrine/runtime/logger";
-import { type FolderState, readFolderState } from "./folder-state.js";
 import type { LoadSlots } from "./load-slots.js";
 import type { ModelConfig } from "./model-config.js";
 import type { ModelRegistry } from "./model-registry.js";
 import type { Servable } from "./servable.js";
-import { candidatesOf, findModel, listVersions, type ModelFiles } from "./version-folders.js";
+import {
+  type DiskView,
+  type VersionSource,
+  VersionWatch,
+  type WantedVersion,
+  type WatchOptions,
+} from "./version-watch.js";
 
-/** A version whose files are all there. */
-export interface VersionSource {
-  readonly version: number;
-  /** Holds the contract's files. */
-  readonly folder: string;
-  readonly files: ModelFiles;
-}
-
-export interface LoadOptions {
+export interface LoadOptions extends WatchOptions {
   /** Makes a servable, warm. @param broken is called when it cannot answer any more, such as after a crash loop. */
   load(
     model: ModelConfig,
@@ -34,19 +31,10 @@ export interface LoadOptions {
   /** Further attempts after a failure that may pass, such as no memory. */
   readonly maxLoadRetries: number;
   readonly loadRetryIntervalMs: number;
-  /** A folder that changed more recently counts as still being copied, unless it was the same at the last look. */
-  readonly quietMs: number;
-  /** Milliseconds since 1970. */
-  now(): number;
-  readonly modelFile: string | undefined;
 }
 
 /** What a model has become since it was configured. */
 export type Outcome = "available" | ServeError;
-
-interface Aspired extends VersionSource {
-  readonly fingerprint: string;
-}
 
 /** These say that the files are wrong: another attempt would read the same. */
 const LASTING_REASONS: ReadonlySet<string> = new Set(["MODEL_INVALID", "MODEL_UNSUPPORTED"]);
@@ -57,12 +45,9 @@ export class ModelVersions {
   readonly #logger: Logger;
   readonly #ending = new AbortController();
   #config: ModelConfig;
-  /** Versions that shall be served, by number. */
-  #aspired = new Map<number, Aspired>();
-  /** Something is being copied here that may be served soon. */
-  #incomplete = false;
-  /** Fingerprints at the last look, of versions that were not taken then. */
-  #seen = new Map<number, string>();
+  readonly #watch: VersionWatch;
+  /** The last look at the disk. */
+  #disk: DiskView = { wanted: new Map(), there: new Set(), incomplete: [] };
   /** Fingerprints of versions that failed: they are tried again once their files change. */
   readonly #failed = new Map<number, string>();
   #looking: Promise<void> = Promise.resolve();
@@ -90,6 +75,7 @@ export class ModelVersions {
     this.#config = config;
     this.#registry = registry;
     this.#options = options;
+    this.#watch = new VersionWatch(options);
     this.#logger = logger.child({ model: config.name });
     this.outcome = new Promise((resolve) => {
       this.#decide = resolve;
@@ -112,8 +98,8 @@ export class ModelVersions {
   }
 
   /** Versions that shall be served and that nothing is known against. */
-  get aspiredVersions(): readonly number[] {
-    return [...this.#aspired.keys()];
+  get wantedVersions(): readonly number[] {
+    return [...this.#disk.wanted.keys()];
   }
 
   /** Reads the disk and starts what follows from it: loads, and unloads of what is there no more. */
@@ -125,27 +111,15 @@ export class ModelVersions {
 
   async #lookOnce(): Promise<void> {
     if (this.#ending.signal.aborted) return;
-    const { basePath, policy } = this.#config;
-    const { modelFile } = this.#options;
+    const { basePath } = this.#config;
     try {
-      const folders = await listVersions(basePath, modelFile);
-      const { versions, count } = candidatesOf(policy, folders.keys());
-      const aspired = new Map<number, Aspired>();
-      const seen = new Map<number, string>();
-      const incomplete: string[] = [];
-      for (const version of versions) {
-        if (aspired.size === count) break;
-        const folder = folders.get(version) ?? basePath;
-        const found = this.#served(version) ?? (await this.#inspect(version, folder, seen));
-        if (typeof found === "string") incomplete.push(found);
-        else aspired.set(version, found);
-      }
-      this.#warnOfMissing(folders.keys());
-      this.#seen = seen;
-      this.#incomplete = incomplete.length > 0;
-      this.#aspired = aspired;
+      this.#disk = await this.#watch.look(this.#config, (version) => this.#served(version));
+      const { wanted, there, incomplete } = this.#disk;
+      // One that is gone and comes back is another try, though its files be the same.
+      for (const version of this.#failed.keys()) if (!there.has(version)) this.#failed.delete(version);
+      this.#warnOfMissing(there);
       this.#wait(
-        aspired.size > 0
+        wanted.size > 0
           ? undefined
           : incomplete.join(", ") ||
               `${basePath} had neither version folders nor config.json with a model, expected ${basePath}/1/model.onnx or a SavedModel`,
@@ -180,41 +154,16 @@ export class ModelVersions {
   }
 
   /** A version that serves stays chosen while its folder is there; its files are not looked at again. */
-  #served(version: number): Aspired | undefined {
+  #served(version: number): WantedVersion | undefined {
     const state = this.#registry.stateOf(this.#config.name, version);
     return state === "AVAILABLE" || state === "LOADING" || state === "START"
-      ? this.#aspired.get(version)
+      ? this.#disk.wanted.get(version)
       : undefined;
   }
 
-  /**
-   * Decides whether a version's files are all there. Nobody says when a copy is complete, so: it has a model, and
-   * nothing in it changed for `quietMs`, or since the last look. A version renamed to its place is taken at once.
-   *
-   * @returns the version, or why it is not taken yet.
-   */
-  async #inspect(version: number, folder: string, seen: Map<number, string>): Promise<Aspired | string> {
-    let state: FolderState;
-    let files: ModelFiles | undefined;
-    try {
-      state = await readFolderState(folder);
-      files = await findModel(folder, this.#options.modelFile);
-    } catch (error) {
-      // Files come and go while somebody copies; what is wrong for good is said each time it is looked at.
-      return error instanceof Error ? error.message : String(error);
-    }
-    if (files === undefined) return `${folder} held no model, expected model.onnx or saved_model.pb`;
-    const { fingerprint, changedAt } = state;
-    seen.set(version, fingerprint);
-    const age = this.#options.now() - changedAt;
-    const isQuiet = age > this.#options.quietMs || this.#seen.get(version) === fingerprint;
-    return isQuiet ? { version, folder, files, fingerprint } : `${folder} is still being written`;
-  }
-
   /** Warns once of versions that the policy names and that are not there. */
-  #warnOfMissing(found: Iterable<number>): void {
+  #warnOfMissing(there: ReadonlySet<number>): void {
     const { policy } = this.#config;
-    const there = new Set(found);
     const missing =
       policy.kind === "specific" ? policy.versions.filter((version) => !there.has(version)).join(", ") : "";
     if (missing === this.#missing) return;
@@ -252,7 +201,7 @@ export class ModelVersions {
   #settle(): void {
     if (this.#decided) return;
     const { name } = this.#config;
-    const failed = [...this.#aspired.values()].find(({ version }) => this.#failed.has(version));
+    const failed = [...this.#disk.wanted.values()].find(({ version }) => this.#failed.has(version));
     if (this.#registry.isAvailable(name)) this.#decideOnce("available");
     else if (failed !== undefined) {
       const status = this.#registry.statuses(name, failed.version)[0];
@@ -265,8 +214,8 @@ export class ModelVersions {
     this.#decide(outcome);
   }
 
-  #nextToLoad(): Aspired | undefined {
-    return [...this.#aspired.values()]
+  #nextToLoad(): WantedVersion | undefined {
+    return [...this.#disk.wanted.values()]
       .sort((a, b) => b.version - a.version)
       .find(({ version, fingerprint }) => {
         const state = this.#registry.stateOf(this.#config.name, version);
@@ -277,11 +226,11 @@ export class ModelVersions {
   #unloadUnwanted(): void {
     const { name } = this.#config;
     const available = this.#registry.availableVersions(name);
-    const othersServe = available.some((version) => this.#aspired.has(version));
-    const nothingComes = this.#aspired.size === 0 && !this.#incomplete;
+    const othersServe = available.some((version) => this.#disk.wanted.has(version));
+    const nothingComes = this.#disk.wanted.size === 0 && this.#disk.incomplete.length === 0;
     if (!othersServe && !nothingComes) return;
     for (const version of available) {
-      if (this.#aspired.has(version)) continue;
+      if (this.#disk.wanted.has(version)) continue;
       this.#logger.info({ version }, "unloading a version");
       const unload = this.#registry.unload(name, version).then(() => {
         this.#unloads.delete(unload);
@@ -293,12 +242,12 @@ export class ModelVersions {
     }
   }
 
-  async #load(source: Aspired): Promise<void> {
+  async #load(source: WantedVersion): Promise<void> {
     const { version, fingerprint } = source;
     const { name } = this.#config;
     const release = await this.#options.slots.take();
     try {
-      if (this.#ending.signal.aborted || this.#aspired.get(version) === undefined) return;
+      if (this.#ending.signal.aborted || this.#disk.wanted.get(version) === undefined) return;
       this.#logger.info({ version }, "loading a version");
       await this.#registry.load(name, version, () => this.#loadWithRetries(source));
       this.#failed.delete(version);
@@ -312,7 +261,7 @@ export class ModelVersions {
     }
   }
 
-  async #loadWithRetries(source: Aspired): Promise<Servable> {
+  async #loadWithRetries(source: WantedVersion): Promise<Servable> {
     const { maxLoadRetries, loadRetryIntervalMs, load } = this.#options;
     const { signal } = this.#ending;
     for (let attempt = 0; ; attempt++) {
@@ -335,7 +284,7 @@ export class ModelVersions {
   }
 
   /** A version that served cannot any more. It is tried again after a while, a limited number of times. */
-  #broke({ version, fingerprint }: Aspired, error: ServeError): void {
+  #broke({ version, fingerprint }: WantedVersion, error: ServeError): void {
     const { name } = this.#config;
     const { maxLoadRetries, loadRetryIntervalMs } = this.#options;
     if (this.#registry.stateOf(name, version) !== "AVAILABLE") return;

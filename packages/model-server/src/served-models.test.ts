@@ -175,6 +175,22 @@ describe("the versions that are served", () => {
     expect(statesOf("m")).toEqual([[2, "AVAILABLE"]]);
   });
 
+  test("take one that failed and that was taken away and brought back as it was", async () => {
+    await publish("m", 1, 2);
+    loads.answers.set("m/2", fails("a library was missing"));
+    await codeOf(models.apply([config("m")]));
+    await rename(path.join(base, "m", "2"), path.join(base, "aside"));
+    await look();
+    expect(statesOf("m")).toEqual([
+      [2, "END", "a library was missing"],
+      [1, "AVAILABLE"],
+    ]);
+    loads.answers.clear();
+    await rename(path.join(base, "aside"), path.join(base, "m", "2"));
+    await look();
+    expect(registry.find({ name: "m" }).version).toBe(2);
+  });
+
   test("take one again after a failure that passes, as often as the flag says", async () => {
     await publish("m", 1);
     loads.answers.set("m/1", fails("no memory", "OVERLOADED"));

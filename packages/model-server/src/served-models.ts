@@ -206,7 +206,7 @@ export class ServedModels {
 
   #refuseEmpty(added: readonly ModelVersions[]): void {
     for (const model of added) {
-      if (model.aspiredVersions.length > 0) continue;
+      if (model.wantedVersions.length > 0) continue;
       const why = this.#registry.waitsFor(model.config.name) ?? "it had no version";
       throw new ServeError("MODEL_INVALID", why);
     }
@@ -215,7 +215,7 @@ export class ServedModels {
   /** In TensorFlow Serving's words, which scripts look for. */
   #unavailable(failures: readonly { name: string; error: ServeError }[]): ServeError {
     const list = failures.map(({ name, error }) => {
-      const version = this.#models.get(name)?.aspiredVersions[0];
+      const version = this.#models.get(name)?.wantedVersions[0];
       return `{{name: ${name} version: ${version ?? "unknown"}} due to error: ${error.message}}, `;
     });
     return new ServeError(

@@ -5,11 +5,11 @@ import { Registry } from "prom-client";
 import { BatchingRules } from "./batching.js";
 import { Engine } from "./engine.js";
 import { singleModel } from "./model-config.js";
-import type { VersionSource } from "./model-versions.js";
 import type { Servable } from "./servable.js";
 import { createServerMetrics } from "./server-metrics.js";
 import { findModel, listVersions } from "./version-folders.js";
 import { createVersionLoader } from "./version-loader.js";
+import type { VersionSource } from "./version-watch.js";
 import { DEFAULT_SESSION_OPTIONS } from "./worker-messages.js";
 
 export interface SingleVersionOptions {
