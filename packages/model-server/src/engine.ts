@@ -74,6 +74,7 @@ export class Engine {
     const { metrics } = this.#parts;
     const logger = this.#parts.logger.child({ model: name, version });
     let batcher: PredictBatcher | undefined;
+    let forget: (() => void) | undefined;
     const share = this.#slots.join(() => batcher?.wake());
     const pool = new SessionPool(
       {
@@ -97,6 +98,8 @@ export class Engine {
         warmUpFailed: (error) => logger.warn({ error }, "a warm-up run on zeros was refused"),
         broken: (error) => {
           batcher?.fail(error);
+          share.leave();
+          forget?.();
           request.broken(error);
         },
       },
@@ -108,7 +111,7 @@ export class Engine {
       const graph = await pool.start();
       const loaded = new PredictBatcher(pool, share, graph, request.batching, metrics);
       batcher = loaded;
-      const forget = metrics.versionLoaded(name, version, {
+      forget = metrics.versionLoaded(name, version, {
         waitingRequests: () => loaded.waiting,
         busySessions: () => pool.busyWorkers,
         sessions: () => pool.busyWorkers + pool.idleWorkers,
@@ -120,7 +123,7 @@ export class Engine {
           await loaded.drain();
           share.leave();
           await pool.close();
-          forget();
+          forget?.();
         },
       };
     } catch (error) {
