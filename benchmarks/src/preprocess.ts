@@ -14,10 +14,10 @@ import { preparePicture } from "@vitrine/gateway/pixels/prepare";
 import { resize } from "@vitrine/gateway/pixels/resize";
 import { createSimdResize } from "@vitrine/gateway/pixels/resize-simd";
 import { createPreprocessor } from "@vitrine/gateway/preprocess";
-import { planPreprocessing } from "@vitrine/gateway/preprocess-plan";
+import { type PreprocessPlan, planPreprocessing } from "@vitrine/gateway/preprocess-plan";
 import { contractFromFiles } from "@vitrine/protocol/contract";
 import { DataType } from "@vitrine/protocol/tensor";
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { largePhotos, type PhotoSet, smallPhotos } from "./harness/photos.js";
 import { runBareLoop } from "./harness/processes.js";
 import { median, spread } from "./harness/statistics.js";
@@ -35,10 +35,22 @@ const PREPROCESSOR = {
   do_normalize: false,
   vitrine: { orientation: "exif" },
 };
-const PLAN = planPreprocessing(contractFromFiles({ id2label: { 0: "any" } }, PREPROCESSOR).preprocessor, {
-  dtype: DataType.DT_UINT8,
-  shape: [-1, SIZE, SIZE, 3],
-});
+const PLAN = planOf(PREPROCESSOR);
+/** The contract's word that large photos may be decoded at reduced scale. */
+const REDUCED_PLAN = planOf({ ...PREPROCESSOR, vitrine: { orientation: "exif", reduced_decode: true } });
+
+/** What people send beside the JPEGs of cameras. */
+const OTHER_KINDS: readonly (readonly [kind: string, encode: (image: Sharp) => Sharp])[] = [
+  ["progressive JPEG", (image) => image.jpeg({ quality: 90, progressive: true })],
+  ["PNG", (image) => image.png()],
+  ["WebP", (image) => image.webp({ quality: 85 })],
+];
+
+function planOf(preprocessor: object): PreprocessPlan {
+  const contract = contractFromFiles({ id2label: { 0: "any" } }, preprocessor);
+  return planPreprocessing(contract.preprocessor, { dtype: DataType.DT_UINT8, shape: [-1, SIZE, SIZE, 3] });
+}
+
 const options = {
   maxPixels: MAX_PIXELS,
   resize: createSimdResize() ?? resize,
@@ -49,19 +61,28 @@ const options = {
 sharp.concurrency(1);
 sharp.cache(false);
 for (const set of [await smallPhotos(60), await largePhotos(4)]) {
-  await compareWithPillow(set);
+  await compareWithPillow(set, PLAN);
   await loadPool(set);
+  for (const [kind, encode] of OTHER_KINDS) {
+    const photos = await Promise.all(set.photos.slice(0, 16).map((photo) => encode(sharp(photo)).toBuffer()));
+    await compareWithPillow({ name: `${set.name} as ${kind}`, photos }, PLAN);
+  }
 }
+const large = await largePhotos(4);
+await compareWithPillow(
+  { ...large, name: `${large.name}, reduced decode against Pillow's full one` },
+  REDUCED_PLAN,
+);
 
-async function compareWithPillow(set: PhotoSet): Promise<void> {
+async function compareWithPillow(set: PhotoSet, plan: PreprocessPlan): Promise<void> {
   const folder = await mkdtemp(path.join(tmpdir(), "vitrine-bench-"));
   try {
     await Promise.all(set.photos.map((photo, index) => writeFile(path.join(folder, `${index}.jpg`), photo)));
-    await ourRound(set, 1);
+    await ourRound(set, plan, 1);
     const ours: number[] = [];
     const pillow: number[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
-      ours.push(await ourRound(set, ROUND_SECONDS));
+      ours.push(await ourRound(set, plan, ROUND_SECONDS));
       const theirs = await pillowRound(folder);
       if (theirs !== undefined) pillow.push(theirs);
     }
@@ -76,12 +97,12 @@ async function compareWithPillow(set: PhotoSet): Promise<void> {
 }
 
 /** @returns CPU ms per picture. */
-async function ourRound({ photos }: PhotoSet, seconds: number): Promise<number> {
+async function ourRound({ photos }: PhotoSet, plan: PreprocessPlan, seconds: number): Promise<number> {
   const ends = performance.now() + 1000 * seconds;
   const began = process.cpuUsage();
   let pictures = 0;
   while (performance.now() < ends) {
-    await preparePicture(photos[pictures % photos.length] ?? new Uint8Array(0), PLAN, options);
+    await preparePicture(photos[pictures % photos.length] ?? new Uint8Array(0), plan, options);
     pictures += 1;
   }
   const { user, system } = process.cpuUsage(began);

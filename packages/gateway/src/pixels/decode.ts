@@ -102,13 +102,16 @@ async function decodePixels(header: PictureHeader, bytes: Uint8Array): Promise<R
     case "bmp":
       return decodeBmp(bytes, header);
     case "webp":
-      return onCanvas(header, rgbOf(await unpack(webpFileOf(header.bitstream), "webp", "srgb")));
+      return onCanvas(
+        header,
+        rgbOf(await unpack(webpFileOf(header.bitstream), "webp", "srgb", header.frame)),
+      );
     case "avif":
-      return asStored(header, rgbOf(await unpack(stillAvif(bytes), "avif", "srgb")));
+      return asStored(header, rgbOf(await unpack(stillAvif(bytes), "avif", "srgb", uprightSize(header))));
     default: {
       const { width, height } = header;
       const space = spaceOf(header);
-      const unpacked = await unpack(bytes, header.format, space);
+      const unpacked = await unpack(bytes, header.format, space, header);
       const pixels = pixelsOf(unpacked, space);
       return header.format === "tiff"
         ? turnUpright({ width, height, pixels }, header.orientation)
@@ -134,9 +137,16 @@ function pixelsOf(unpacked: Unpacked, space: Space): Uint8Array {
 }
 
 /** libvips turns an AVIF upright; this lays its pixels as they are stored. */
-function asStored({ width, height, orientation }: AvifHeader, pixels: Uint8Array): RgbPicture {
-  const upright = orientation >= 5 ? { width: height, height: width, pixels } : { width, height, pixels };
-  return turnUpright(upright, orientation === 6 ? 8 : orientation === 8 ? 6 : orientation);
+function asStored(header: AvifHeader, pixels: Uint8Array): RgbPicture {
+  const { orientation } = header;
+  return turnUpright(
+    { ...uprightSize(header), pixels },
+    orientation === 6 ? 8 : orientation === 8 ? 6 : orientation,
+  );
+}
+
+function uprightSize({ width, height, orientation }: AvifHeader): { width: number; height: number } {
+  return orientation >= 5 ? { width: height, height: width } : { width, height };
 }
 
 /** An animated AVIF under the name of a still one, which libvips reads: its first picture. A copy. */
@@ -157,10 +167,11 @@ export function hasColourProfile(bytes: Uint8Array, maxPixels: number): Promise<
 }
 
 /** Of a GIF or BMP Pillow reads none. */
-async function isProfiled({ format }: PictureHeader, bytes: Uint8Array): Promise<boolean> {
+async function isProfiled({ format, width, height }: PictureHeader, bytes: Uint8Array): Promise<boolean> {
   if (format === "gif" || format === "bmp") return false;
   try {
-    const { icc } = await sharp(format === "avif" ? stillAvif(bytes) : bytes, READ_OPTIONS).metadata();
+    const file = format === "avif" ? stillAvif(bytes) : bytes;
+    const { icc } = await sharp(file, { ...READ_OPTIONS, limitInputPixels: width * height }).metadata();
     return icc !== undefined;
   } catch (cause) {
     throw undecodable(FORMAT_NAMES[format], problemOf(cause), cause);
@@ -176,7 +187,9 @@ async function isProfiled({ format }: PictureHeader, bytes: Uint8Array): Promise
 async function decodeByProfile(header: PictureHeader, bytes: Uint8Array): Promise<RgbPicture | undefined> {
   const { format } = header;
   if (!(await isProfiled(header, bytes))) return undefined;
-  const image = sharp(format === "avif" ? stillAvif(bytes) : bytes, { ...READ_OPTIONS, ignoreIcc: false });
+  const file = format === "avif" ? stillAvif(bytes) : bytes;
+  const limitInputPixels = header.width * header.height;
+  const image = sharp(file, { ...READ_OPTIONS, limitInputPixels, ignoreIcc: false });
   try {
     const { data, info } = await image
       .toColourspace("srgb")
@@ -193,8 +206,6 @@ async function decodeByProfile(header: PictureHeader, bytes: Uint8Array): Promis
 
 const READ_OPTIONS: SharpOptions = {
   failOn: "truncated",
-  // Counted by the caller, which knows the limit.
-  limitInputPixels: false,
   sequentialRead: true,
   ignoreIcc: true,
 };
@@ -207,18 +218,28 @@ interface Unpacked {
 /**
  * Decodes to the samples that the file holds.
  *
+ * @param size what the header said and the limit was held against: libvips must have found the same.
  * @returns interleaved samples; two bytes each, in the machine's order, for the 16-bit spaces.
  */
-async function unpack(file: Uint8Array, format: PictureFormat, space: Space): Promise<Unpacked> {
-  const image = sharp(file, READ_OPTIONS);
+async function unpack(
+  file: Uint8Array,
+  format: PictureFormat,
+  space: Space,
+  size: { readonly width: number; readonly height: number },
+): Promise<Unpacked> {
+  // A file of which libvips finds more than the header said is refused by it before it is decoded.
+  const image = sharp(file, { ...READ_OPTIONS, limitInputPixels: size.width * size.height });
   if (space !== "srgb") image.pipelineColourspace(space).toColourspace(space);
   const depth = space === "grey16" || space === "rgb16" ? "ushort" : "uchar";
   try {
     const { data, info } = await image.raw({ depth }).toBuffer({ resolveWithObject: true });
-    return { samples: data, channels: info.channels };
+    if (info.width === size.width && info.height === size.height) {
+      return { samples: data, channels: info.channels };
+    }
   } catch (cause) {
     throw undecodable(FORMAT_NAMES[format], problemOf(cause), cause);
   }
+  throw undecodable(FORMAT_NAMES[format], "it is not as large as its header says");
 }
 
 /** libvips' own words, without the name of the part of it that says them. */
