@@ -1,10 +1,11 @@
 import { once } from "node:events";
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { finished } from "node:stream/promises";
 import { predictResponseSchema, problemSchema } from "@vitrine/gateway/api";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { startPictureServer } from "./picture-server.js";
 import { DRAWING, PHOTOS, startUp, startVitrine, type UpProcess } from "./vitrine.js";
 
@@ -146,11 +147,16 @@ test("the tiers do not outlive an up that was killed", async () => {
 });
 
 test("a model that cannot be loaded ends up with 1 and the model server's words", async () => {
-  const up = startVitrine(["up", import.meta.dirname, "--port=0", "--grpc-port=0", "--rest-port=0"]);
+  const folder = await mkdtemp(path.join(tmpdir(), "vitrine-up-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await mkdir(path.join(folder, "1"));
+  await writeFile(path.join(folder, "1", "model.onnx"), "nonsense");
+  const up = startVitrine(["up", folder, "--port=0", "--grpc-port=0", "--rest-port=0"]);
   expect(await up.ended).toBe(1);
   expect(up.stderr()).toMatch(
     /the model server ended with exit code 1 before it was ready\. Its last words:\n {4}/,
   );
+  expect(up.stderr()).toContain("Protobuf parsing failed");
 });
 
 test.runIf(PHOTOS !== undefined)("real photos are given their category", async () => {
