@@ -39,7 +39,7 @@ export interface MetaGraphIndex_SignatureDefEntry {
 }
 
 export interface GraphIndex {
-  /** Each a NodeName, and a tensorflow.NodeDef. */
+  /** Each a NodeName, and a NodeIndex. */
   node: Uint8Array[];
   library: LibraryIndex | undefined;
 }
@@ -48,8 +48,21 @@ export interface NodeName {
   name: string;
 }
 
+export interface NodeIndex {
+  name: string;
+  op: string;
+  input: string[];
+  /** Each a tensorflow.AttrValue. Most state shapes that nobody asks for. */
+  attr: Map<string, Uint8Array>;
+}
+
+export interface NodeIndex_AttrEntry {
+  key: string;
+  value: Uint8Array;
+}
+
 export interface LibraryIndex {
-  /** Each a FunctionName, and a tensorflow.FunctionDef. */
+  /** Each a FunctionName, and a FunctionIndex. */
   function: Uint8Array[];
 }
 
@@ -59,6 +72,27 @@ export interface FunctionName {
 
 export interface FunctionName_Signature {
   name: string;
+}
+
+export interface FunctionIndex {
+  signature: FunctionIndex_Signature | undefined;
+  nodeDef: NodeIndex[];
+  ret: Map<string, string>;
+}
+
+export interface FunctionIndex_Argument {
+  name: string;
+}
+
+export interface FunctionIndex_Signature {
+  name: string;
+  inputArg: FunctionIndex_Argument[];
+  outputArg: FunctionIndex_Argument[];
+}
+
+export interface FunctionIndex_RetEntry {
+  key: string;
+  value: string;
 }
 
 function createBaseSavedModelIndex(): SavedModelIndex {
@@ -444,6 +478,145 @@ export const NodeName: MessageFns<NodeName> = {
   },
 };
 
+function createBaseNodeIndex(): NodeIndex {
+  return { name: "", op: "", input: [], attr: new Map() };
+}
+
+export const NodeIndex: MessageFns<NodeIndex> = {
+  encode(message: NodeIndex, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.op !== "") {
+      writer.uint32(18).string(message.op);
+    }
+    for (const v of message.input) {
+      writer.uint32(26).string(v!);
+    }
+    message.attr.forEach((value, key) => {
+      NodeIndex_AttrEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeIndex {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeIndex();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.op = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.input.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = NodeIndex_AttrEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.attr.set(entry5.key, entry5.value);
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseNodeIndex_AttrEntry(): NodeIndex_AttrEntry {
+  return { key: "", value: new Uint8Array(0) };
+}
+
+export const NodeIndex_AttrEntry: MessageFns<NodeIndex_AttrEntry> = {
+  encode(message: NodeIndex_AttrEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value.length !== 0) {
+      writer.uint32(18).bytes(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeIndex_AttrEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeIndex_AttrEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseLibraryIndex(): LibraryIndex {
   return { function: [] };
 }
@@ -567,6 +740,248 @@ export const FunctionName_Signature: MessageFns<FunctionName_Signature> = {
             }
 
             message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseFunctionIndex(): FunctionIndex {
+  return { signature: undefined, nodeDef: [], ret: new Map() };
+}
+
+export const FunctionIndex: MessageFns<FunctionIndex> = {
+  encode(message: FunctionIndex, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.signature !== undefined) {
+      FunctionIndex_Signature.encode(message.signature, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.nodeDef) {
+      NodeIndex.encode(v!, writer.uint32(26).fork()).join();
+    }
+    message.ret.forEach((value, key) => {
+      FunctionIndex_RetEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FunctionIndex {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFunctionIndex();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.signature = FunctionIndex_Signature.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nodeDef.push(NodeIndex.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = FunctionIndex_RetEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.ret.set(entry4.key, entry4.value);
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseFunctionIndex_Argument(): FunctionIndex_Argument {
+  return { name: "" };
+}
+
+export const FunctionIndex_Argument: MessageFns<FunctionIndex_Argument> = {
+  encode(message: FunctionIndex_Argument, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FunctionIndex_Argument {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFunctionIndex_Argument();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseFunctionIndex_Signature(): FunctionIndex_Signature {
+  return { name: "", inputArg: [], outputArg: [] };
+}
+
+export const FunctionIndex_Signature: MessageFns<FunctionIndex_Signature> = {
+  encode(message: FunctionIndex_Signature, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    for (const v of message.inputArg) {
+      FunctionIndex_Argument.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.outputArg) {
+      FunctionIndex_Argument.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FunctionIndex_Signature {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFunctionIndex_Signature();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.inputArg.push(FunctionIndex_Argument.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.outputArg.push(FunctionIndex_Argument.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseFunctionIndex_RetEntry(): FunctionIndex_RetEntry {
+  return { key: "", value: "" };
+}
+
+export const FunctionIndex_RetEntry: MessageFns<FunctionIndex_RetEntry> = {
+  encode(message: FunctionIndex_RetEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FunctionIndex_RetEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFunctionIndex_RetEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
             continue;
           }
         }

@@ -1,7 +1,6 @@
 /** Functions of a graph, decoded when they are called: a signature of Keras calls few of thousands. */
 import { ServeError } from "@vitrine/protocol/status";
-import { FunctionDef } from "../../gen/tensorflow/core/framework/function.js";
-import { FunctionName } from "../../gen/vitrine/saved_model_index.js";
+import { FunctionIndex, FunctionName } from "../../gen/vitrine/saved_model_index.js";
 import { BoundedReader, type Budget } from "./bounded-reader.js";
 import type { Nodes } from "./nodes.js";
 import { decoded } from "./saved-model-file.js";
@@ -21,7 +20,7 @@ export class FunctionLibrary {
 
   readonly #budget: Budget;
 
-  /** @param functions each a tensorflow.FunctionDef. */
+  /** @param functions each a FunctionIndex. */
   constructor(functions: readonly Uint8Array[], budget: Budget) {
     this.#budget = budget;
     decoded("saved_model.pb", () => {
@@ -44,7 +43,7 @@ export class FunctionLibrary {
       throw new ServeError("MODEL_INVALID", `function ${name} was called, expected one of the library`);
     }
     const definition = decoded(`function ${name}`, () =>
-      FunctionDef.decode(new BoundedReader(bytes, this.#budget)),
+      FunctionIndex.decode(new BoundedReader(bytes, this.#budget)),
     );
     const made: TfFunction = {
       name,

@@ -6,6 +6,7 @@ import type { Emitter, Value } from "./emitter.js";
 import { parsesFedExamples } from "./example-features.js";
 import type { FlatGraph } from "./flatten.js";
 import type { FunctionLibrary } from "./function-library.js";
+import { attributeOf } from "./nodes.js";
 import { Operation } from "./operation.js";
 import { dilatedConvolution } from "./operators/convolution.js";
 import { adviceFor, OPERATORS } from "./operators/operators.js";
@@ -98,9 +99,9 @@ function decodersOf(node: TfNode, library: FunctionLibrary): string | undefined 
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     if (seen.has(name) || !library.has(name)) continue;
     seen.add(name);
-    for (const { op, attr } of library.get(name).nodes.values()) {
-      if (op.startsWith("Decode")) return op;
-      const { value } = attr.get("f") ?? {};
+    for (const inner of library.get(name).nodes.values()) {
+      if (inner.op.startsWith("Decode")) return inner.op;
+      const value = attributeOf(inner, "f");
       if (value?.$case === "func") pending.push(value.value.name);
     }
   }

@@ -1,12 +1,11 @@
 /** A SavedModel opened for reading: its graph indexed, its functions and variables yet to be read. */
 import path from "node:path";
-import type { NodeDef } from "../../gen/tensorflow/core/framework/node_def.js";
 import type { SignatureDef } from "../../gen/tensorflow/core/protobuf/meta_graph.js";
-import { MetaGraphIndex } from "../../gen/vitrine/saved_model_index.js";
+import { MetaGraphIndex, type NodeIndex } from "../../gen/vitrine/saved_model_index.js";
 import type { Constant } from "../../graph/graph.js";
 import { BoundedReader, newBudget } from "./bounded-reader.js";
 import { FunctionLibrary } from "./function-library.js";
-import { GraphNodes, type Nodes } from "./nodes.js";
+import { attributeOf, GraphNodes, type Nodes } from "./nodes.js";
 import { decoded, findMetaGraph, readMetaGraphs, SERVE_TAGS } from "./saved-model-file.js";
 import { Scopes } from "./scopes.js";
 import { TensorBundle } from "./tensor-bundle.js";
@@ -65,8 +64,8 @@ async function readFromBundle(
 }
 
 /** Without a restore operator, a variable of the same name as the checkpoint's key. */
-function byName(bundle: TensorBundle, node: NodeDef | undefined, name: string): Restored {
-  const { value } = node?.attr.get("shared_name") ?? {};
+function byName(bundle: TensorBundle, node: NodeIndex | undefined, name: string): Restored {
+  const value = node === undefined ? undefined : attributeOf(node, "shared_name");
   const shared = value?.$case === "s" ? new TextDecoder().decode(value.value) : "";
   const key = [shared, name].find((candidate) => candidate !== "" && bundle.has(candidate));
   return { key: key ?? "", spec: "" };

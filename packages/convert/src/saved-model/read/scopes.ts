@@ -1,11 +1,10 @@
 /** Finds what an input names, through calls of functions and operators that pass a tensor on. */
 import { ServeError } from "@vitrine/protocol/status";
-import type { AttrValue } from "../../gen/tensorflow/core/framework/attr_value.js";
-import type { NodeDef } from "../../gen/tensorflow/core/framework/node_def.js";
+import type { NodeIndex } from "../../gen/vitrine/saved_model_index.js";
 import type { FunctionLibrary, TfFunction } from "./function-library.js";
-import type { Nodes } from "./nodes.js";
+import { attributeOf, type Nodes } from "./nodes.js";
 import { isControl, outputIndex, parseTensorName } from "./tensor-names.js";
-import { Attributes } from "./tf-node.js";
+import { Attributes, type FunctionCall, type ReadAttribute } from "./tf-node.js";
 
 /** The graph, or one call of a function. */
 export interface Scope {
@@ -17,14 +16,14 @@ export interface Scope {
     readonly function: TfFunction;
     /** By name of the function's argument: the input of the caller. */
     readonly arguments: ReadonlyMap<string, string>;
-    readonly attributes: ReadonlyMap<string, AttrValue>;
+    readonly attribute: ReadAttribute;
   };
 }
 
 /** One output of an operator in its scope. */
 export interface Place {
   readonly scope: Scope;
-  readonly node: NodeDef;
+  readonly node: NodeIndex;
   readonly index: number;
   /** Alias in the signature, of a tensor that callers feed. */
   readonly fed?: string;
@@ -91,12 +90,16 @@ export class Scopes {
     throw invalid(`${input} depends on itself`, "no cycles");
   }
 
-  attributesOf({ scope, node }: { scope: Scope; node: NodeDef }): Attributes {
-    return new Attributes(`node ${node.name} (${node.op})`, node.attr, scope.call?.attributes);
+  attributesOf({ scope, node }: { scope: Scope; node: NodeIndex }): Attributes {
+    return new Attributes(
+      `node ${node.name} (${node.op})`,
+      (name) => attributeOf(node, name),
+      scope.call?.attribute,
+    );
   }
 
   /** The scope that a call opens, if the operator is one. */
-  called(scope: Scope, node: NodeDef): Scope | undefined {
+  called(scope: Scope, node: NodeIndex): Scope | undefined {
     const call = this.#callOf(scope, node);
     if (call === undefined) return undefined;
     const key = `${scope.id} ${node.name}`;
@@ -121,7 +124,7 @@ export class Scopes {
         caller: scope,
         function: callee,
         arguments: new Map(callee.inputs.map((name, index) => [name, inputs[index] ?? ""])),
-        attributes: call.attributes,
+        attribute: call.attribute,
       },
     };
     this.#calls.set(key, made);
@@ -186,10 +189,7 @@ export class Scopes {
     return undefined;
   }
 
-  #callOf(
-    scope: Scope,
-    node: NodeDef,
-  ): { name: string; attributes: ReadonlyMap<string, AttrValue>; firstArgument: number } | undefined {
+  #callOf(scope: Scope, node: NodeIndex): (FunctionCall & { firstArgument: number }) | undefined {
     const attributes = () => this.attributesOf({ scope, node });
     switch (node.op) {
       case "PartitionedCall":
@@ -202,7 +202,9 @@ export class Scopes {
         return { ...attributes().func(condition ? "then_branch" : "else_branch"), firstArgument: 1 };
       }
       default:
-        if (this.#library.has(node.op)) return { name: node.op, attributes: node.attr, firstArgument: 0 };
+        if (this.#library.has(node.op)) {
+          return { name: node.op, attribute: (name) => attributeOf(node, name), firstArgument: 0 };
+        }
         return undefined;
     }
   }
@@ -225,11 +227,11 @@ export class Scopes {
     }
   }
 
-  #evaluate(scope: Scope, node: NodeDef): boolean | undefined {
+  #evaluate(scope: Scope, node: NodeIndex): boolean | undefined {
     const operand = (index: number) => this.#decide(scope, dataInput(node, index));
     switch (node.op) {
       case "Const": {
-        const { value } = node.attr.get("value") ?? {};
+        const value = attributeOf(node, "value");
         if (value?.$case !== "tensor") return undefined;
         const { boolVal, intVal, int64Val, tensorContent } = value.value;
         const [number = boolVal[0] ?? intVal[0] ?? int64Val[0] ?? 0] = tensorContent;
@@ -282,7 +284,7 @@ export class Scopes {
 }
 
 /** @throws {ServeError} MODEL_INVALID when the operator has fewer inputs. */
-function dataInput(node: NodeDef, index: number): string {
+function dataInput(node: NodeIndex, index: number): string {
   const input = node.input.filter((name) => !isControl(name))[index];
   if (input !== undefined) return input;
   throw invalid(`node ${node.name} (${node.op}) had no input ${index}`, "one");

@@ -23,21 +23,26 @@ export interface TfNode {
   readonly fed?: string | undefined;
 }
 
+/** One attribute by name; undefined when it is not in the file. */
+export type ReadAttribute = (name: string) => AttrValue["value"];
+
+/** A function that an attribute names, and the attributes of its call. */
+export interface FunctionCall {
+  readonly name: string;
+  readonly attribute: ReadAttribute;
+}
+
 /** Attributes of an operator, read as the type that it declares; one left at its default is not in the file. */
 export class Attributes {
   readonly #where: string;
-  readonly #values: ReadonlyMap<string, AttrValue>;
+  readonly #read: ReadAttribute;
   /** Of the function's call: what placeholders stand for. */
-  readonly #caller: ReadonlyMap<string, AttrValue> | undefined;
+  readonly #caller: ReadAttribute | undefined;
 
   /** @param where names the operator in messages. */
-  constructor(
-    where: string,
-    values: ReadonlyMap<string, AttrValue>,
-    caller?: ReadonlyMap<string, AttrValue> | undefined,
-  ) {
+  constructor(where: string, read: ReadAttribute, caller?: ReadAttribute | undefined) {
     this.#where = where;
-    this.#values = values;
+    this.#read = read;
     this.#caller = caller;
   }
 
@@ -130,22 +135,16 @@ export class Attributes {
   }
 
   /** The function that the attribute names, and the attributes of its call. */
-  func(name: string): { name: string; attributes: ReadonlyMap<string, AttrValue> } {
+  func(name: string): FunctionCall {
     const value = this.#value(name);
     if (value?.$case !== "func") throw this.#wrong(name, "a function");
-    return { name: value.value.name, attributes: value.value.attr };
-  }
-
-  /** The functions of a list. */
-  funcs(name: string): readonly { name: string; attributes: ReadonlyMap<string, AttrValue> }[] {
-    const value = this.#value(name);
-    if (value?.$case !== "list") throw this.#wrong(name, "a list of functions");
-    return value.value.func.map((func) => ({ name: func.name, attributes: func.attr }));
+    const { name: callee, attr } = value.value;
+    return { name: callee, attribute: (key) => attr.get(key)?.value };
   }
 
   #value(name: string): AttrValue["value"] {
-    const value = this.#values.get(name)?.value;
-    return value?.$case === "placeholder" ? this.#caller?.get(value.value)?.value : value;
+    const value = this.#read(name);
+    return value?.$case === "placeholder" ? this.#caller?.(value.value) : value;
   }
 
   #wrong(name: string, expected: string): ServeError {

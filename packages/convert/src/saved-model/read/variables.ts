@@ -1,7 +1,8 @@
 /** Which tensor of the checkpoint each variable takes: read from the operators that restore it. */
 import { ServeError } from "@vitrine/protocol/status";
 import { tensorFromProto } from "@vitrine/protocol/tensor";
-import type { NodeDef } from "../../gen/tensorflow/core/framework/node_def.js";
+import type { NodeIndex } from "../../gen/vitrine/saved_model_index.js";
+import { attributeOf } from "./nodes.js";
 import type { Place, Scope, Scopes } from "./scopes.js";
 import { isControl, parseTensorName } from "./tensor-names.js";
 
@@ -29,7 +30,7 @@ export function isVariable(op: string): boolean {
  */
 export function restoredVariables(scopes: Scopes, restoreOp: string): ReadonlyMap<string, Restored> {
   const variables = new Map<string, Restored>();
-  const lists = new Map<NodeDef, readonly string[]>();
+  const lists = new Map<NodeIndex, readonly string[]>();
   const seen = new Set<string>();
   const pending: { scope: Scope; name: string }[] = [
     { scope: scopes.main, name: parseTensorName(restoreOp).node },
@@ -58,8 +59,8 @@ export function restoredVariables(scopes: Scopes, restoreOp: string): ReadonlyMa
 function assign(
   scopes: Scopes,
   scope: Scope,
-  node: NodeDef,
-  lists: Map<NodeDef, readonly string[]>,
+  node: NodeIndex,
+  lists: Map<NodeIndex, readonly string[]>,
   variables: Map<string, Restored>,
 ): void {
   const [target, source] = node.input.filter((input) => !isControl(input));
@@ -75,7 +76,7 @@ function assign(
   variables.set(variable.node.name, { key, spec });
 }
 
-function stringAt(lists: Map<NodeDef, readonly string[]>, { node }: Place, index: number): string {
+function stringAt(lists: Map<NodeIndex, readonly string[]>, { node }: Place, index: number): string {
   const strings = lists.get(node) ?? stringsOf(node);
   lists.set(node, strings);
   const text = strings[index];
@@ -86,8 +87,8 @@ function stringAt(lists: Map<NodeDef, readonly string[]>, { node }: Place, index
   );
 }
 
-function stringsOf(node: NodeDef): readonly string[] {
-  const { value } = node.attr.get("value") ?? {};
+function stringsOf(node: NodeIndex): readonly string[] {
+  const value = attributeOf(node, "value");
   if (node.op !== "Const" || value?.$case !== "tensor") {
     throw new ServeError(
       "MODEL_UNSUPPORTED",
