@@ -123,6 +123,7 @@ async function startBehind(
     {
       load: createVersionLoader({
         engine,
+        metrics: serverMetrics,
         batching,
         logger,
         warmsUp: config.enableModelWarmup,
@@ -179,6 +180,7 @@ async function startBehind(
     metrics: metrics.registry,
     version,
     monitoring,
+    bodyWorkerUrl: new URL("./rest-body-worker.js", workerUrl),
     corsSupport: config.restApiEnableCorsSupport,
     maxBodyBytes: config.maxMessageBytes,
     timeoutMs: config.restApiTimeoutInMs,

@@ -3,14 +3,19 @@
 /** A regular array of numbers. What it cannot say of them, the slow way can: see {@link scanNumbers}. */
 export class JsonNumbers {
   readonly shape: readonly number[];
-  /** Row-major. */
-  readonly values: Float64Array;
+  /** Row-major. A few are a plain array: typed ones cost V8 some hundred bytes each. */
+  readonly values: Float64Array | readonly number[];
   /** All were written as integers of up to 15 digits, which are exact. */
   readonly exactIntegers: boolean;
   /** Offset of its opening bracket. */
   readonly start: number;
 
-  constructor(shape: readonly number[], values: Float64Array, exactIntegers: boolean, start: number) {
+  constructor(
+    shape: readonly number[],
+    values: Float64Array | readonly number[],
+    exactIntegers: boolean,
+    start: number,
+  ) {
     this.shape = shape;
     this.values = values;
     this.exactIntegers = exactIntegers;
@@ -40,6 +45,9 @@ const WORDS: readonly (readonly [word: string, value: number])[] = [
   ["-Inf", Number.NEGATIVE_INFINITY],
 ];
 
+/** Where arrays of up to its size are collected: most are small, and memory for each costs more than the copy. */
+const scratch = new Float64Array(4096);
+
 /**
  * Reads the array that begins at `start`. 20 times as fast as making a JavaScript array of each list.
  *
@@ -49,7 +57,7 @@ export function scanNumbers(
   bytes: Buffer,
   start: number,
 ): { readonly numbers: JsonNumbers; readonly end: number } | undefined {
-  let values = new Float64Array(1024);
+  let values: Float64Array = scratch;
   let used = 0;
   let exactIntegers = true;
   let rank = 0;
@@ -162,7 +170,17 @@ export function scanNumbers(
     expectsValue = false;
   }
   if (used === 0) return undefined;
-  return { numbers: new JsonNumbers(shape, values.subarray(0, used), exactIntegers, start), end: offset };
+  return { numbers: new JsonNumbers(shape, ownValues(values, used), exactIntegers, start), end: offset };
+}
+
+const FEW = 64;
+
+function ownValues(values: Float64Array, used: number): Float64Array | readonly number[] {
+  if (values !== scratch) return values.subarray(0, used);
+  if (used > FEW) return values.slice(0, used);
+  const few: number[] = [];
+  for (let index = 0; index < used; index++) few.push(values[index] ?? 0);
+  return few;
 }
 
 function startsWith(bytes: Uint8Array, offset: number, word: string): boolean {

@@ -15,6 +15,9 @@ export interface RestBody {
   readonly bytes: Buffer;
 }
 
+/** What of a signature says how a body is read. */
+export type InputSpecs = Pick<Signature, "inputs">;
+
 /** Reads what can be read before the model is known. @throws {ServeError} REQUEST_INVALID */
 export function parseRestBody(bytes: Buffer): RestBody {
   const members = parseJson(bytes);
@@ -27,7 +30,7 @@ export function parseRestBody(bytes: Buffer): RestBody {
 /** @throws {ServeError} REQUEST_INVALID; METHOD_UNIMPLEMENTED for an input whose dtype JSON cannot carry. */
 export function readRestInputs(
   { members, bytes }: RestBody,
-  signature: Signature,
+  signature: InputSpecs,
 ): { readonly form: RestForm; readonly inputs: TensorMap } {
   const instances = members.get("instances");
   const inputs = members.get("inputs");
@@ -39,7 +42,23 @@ export function readRestInputs(
   throw invalid("Missing 'inputs' or 'instances' key");
 }
 
-function readRows(bytes: Buffer, instances: JsonValue, { inputs }: Signature): TensorMap {
+/**
+ * The same for the signature that the body names.
+ *
+ * @throws {ServeError} REQUEST_INVALID when the model has no such signature: not the code of gRPC's Predict.
+ */
+export function readSignedInputs(
+  body: RestBody,
+  signatures: ReadonlyMap<string, InputSpecs>,
+): { readonly form: RestForm; readonly inputs: TensorMap } {
+  const signature = signatures.get(body.signatureName);
+  if (signature === undefined) {
+    throw invalid(`Serving signature name: "${body.signatureName}" not found in signature def`);
+  }
+  return readRestInputs(body, signature);
+}
+
+function readRows(bytes: Buffer, instances: JsonValue, { inputs }: InputSpecs): TensorMap {
   const only = onlyInput(inputs);
   if (only !== undefined && instances instanceof JsonNumbers) {
     const tensor = tensorOfNumbers(only.dtype, instances);
@@ -101,7 +120,7 @@ function addRow(
   }
 }
 
-function readColumns(bytes: Buffer, columns: JsonValue, { inputs }: Signature): TensorMap {
+function readColumns(bytes: Buffer, columns: JsonValue, { inputs }: InputSpecs): TensorMap {
   const only = onlyInput(inputs);
   if (only !== undefined && !isMembers(columns, true)) {
     return new Map([[only.alias, new TensorBuilder(only.dtype, bytes).whole(columns)]]);

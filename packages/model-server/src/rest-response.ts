@@ -123,6 +123,8 @@ function elementWriter(alias: string, { dtype, data }: Tensor): (index: number) 
  */
 function floatText(value: number, round: (value: number) => number, digits: number): string {
   if (!Number.isFinite(value)) return String(value);
+  // Six digits hold it as it is.
+  if (Number.isInteger(value) && Math.abs(value) < 1e6 && !Object.is(value, -0)) return `${value}.0`;
   const short = percentG(value, 6);
   const text = round(Number(short)) === value ? short : percentG(value, digits);
   return /[.e]/.test(text) ? text : `${text}.0`;

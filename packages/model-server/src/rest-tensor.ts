@@ -18,23 +18,29 @@ export class TensorBuilder {
   /** What the values were read from. */
   readonly #bytes: Buffer;
   readonly #convert: (value: JsonValue) => Element;
-  readonly #parts: TensorData[] = [];
+  readonly #elements: ElementCollector;
   #rowShape: readonly number[] | undefined;
 
   constructor(dtype: DataType, bytes: Buffer) {
     this.#dtype = dtype;
     this.#bytes = bytes;
     this.#convert = converterOf(dtype);
+    this.#elements = new ElementCollector(dtype);
   }
 
   /** @throws {ServeError} REQUEST_INVALID; METHOD_UNIMPLEMENTED for a dtype that JSON cannot carry. */
   whole(value: JsonValue): Tensor {
-    return this.#read(value);
+    if (value instanceof JsonNumbers) {
+      const tensor = tensorOfNumbers(this.#dtype, value);
+      if (tensor !== undefined) return tensor;
+    }
+    const shape = this.#add(value);
+    return { dtype: this.#dtype, shape, data: this.#elements.take() };
   }
 
   /** @throws {ServeError} as `whole`. */
   addRow(value: JsonValue): void {
-    const { shape, data } = this.#read(value);
+    const shape = this.#add(value);
     this.#rowShape ??= shape;
     if (
       shape.length !== this.#rowShape.length ||
@@ -42,34 +48,35 @@ export class TensorBuilder {
     ) {
       throw invalid(`Expecting shape [${this.#rowShape.join(",")}] but got: [${shape.join(",")}]`);
     }
-    this.#parts.push(data);
   }
 
   rows(count: number): Tensor {
     return {
       dtype: this.#dtype,
       shape: [count, ...(this.#rowShape ?? [])],
-      data: joinParts(this.#dtype, this.#parts),
+      data: this.#elements.take(),
     };
   }
 
-  #read(value: JsonValue): Tensor {
+  /** @returns the shape of what was added. */
+  #add(value: JsonValue): readonly number[] {
     if (value instanceof JsonNumbers) {
-      return tensorOfNumbers(this.#dtype, value) ?? this.#read(plainArray(this.#bytes, value));
+      if (!fitsDtype(this.#dtype, value)) return this.#add(plainArray(this.#bytes, value));
+      this.#elements.addNumbers(value.values);
+      return value.shape;
     }
     const shape = shapeOf(value);
-    const elements: Element[] = [];
-    this.#fill(value, shape, 0, elements);
-    return { dtype: this.#dtype, shape, data: arrayOf(this.#dtype, elements) };
+    this.#fill(value, shape, 0);
+    return shape;
   }
 
-  #fill(value: JsonValue, shape: readonly number[], level: number, elements: Element[]): void {
+  #fill(value: JsonValue, shape: readonly number[], level: number): void {
     const size = shape[level];
     if (!Array.isArray(value)) {
       if (size !== undefined) {
         throw invalid(`Encountered value at incorrect level: ${level} expected a list of size: ${size}`);
       }
-      elements.push(this.#convert(value));
+      this.#elements.add(this.#convert(value));
       return;
     }
     const items: readonly JsonValue[] = value;
@@ -79,8 +86,72 @@ export class TensorBuilder {
         `Encountered list at unexpected size: ${items.length} at level: ${level} expected size: ${size}`,
       );
     }
-    for (const item of items) this.#fill(item, shape, level + 1, elements);
+    for (const item of items) this.#fill(item, shape, level + 1);
   }
+}
+
+/** Elements in the array of their dtype, which grows. */
+class ElementCollector {
+  readonly #strings: Uint8Array[] = [];
+  /** Undefined for strings. */
+  #data: NumericData | undefined;
+  #used = 0;
+
+  constructor(dtype: DataType) {
+    const type = NUMERIC_TYPES.get(dtype);
+    this.#data = type === undefined ? undefined : new type.array(16);
+  }
+
+  add(element: Element): void {
+    if (element instanceof Uint8Array) {
+      this.#strings.push(element);
+      return;
+    }
+    const data = this.#withRoomFor(1);
+    if (data instanceof BigInt64Array || data instanceof BigUint64Array) data[this.#used] = BigInt(element);
+    else data[this.#used] = Number(element);
+    this.#used++;
+  }
+
+  addNumbers(values: Float64Array | readonly number[]): void {
+    const data = this.#withRoomFor(values.length);
+    if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
+      for (const [index, value] of values.entries()) data[this.#used + index] = BigInt(value);
+    } else {
+      data.set(values, this.#used);
+    }
+    this.#used += values.length;
+  }
+
+  /** What was added, in memory of its own size. */
+  take(): TensorData {
+    return this.#data === undefined ? this.#strings : this.#data.slice(0, this.#used);
+  }
+
+  #withRoomFor(elements: number): NumericData {
+    const data = this.#data;
+    if (data === undefined) throw new Error("a number among strings");
+    if (this.#used + elements <= data.length) return data;
+    const larger = enlarged(data, Math.max(2 * data.length, this.#used + elements));
+    this.#data = larger;
+    return larger;
+  }
+}
+
+function enlarged(data: NumericData, elements: number): NumericData {
+  const bytes = new Uint8Array(elements * data.BYTES_PER_ELEMENT);
+  bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  const { buffer } = bytes;
+  if (data instanceof Float32Array) return new Float32Array(buffer);
+  if (data instanceof Float64Array) return new Float64Array(buffer);
+  if (data instanceof Int8Array) return new Int8Array(buffer);
+  if (data instanceof Int16Array) return new Int16Array(buffer);
+  if (data instanceof Int32Array) return new Int32Array(buffer);
+  if (data instanceof Uint16Array) return new Uint16Array(buffer);
+  if (data instanceof Uint32Array) return new Uint32Array(buffer);
+  if (data instanceof BigInt64Array) return new BigInt64Array(buffer);
+  if (data instanceof BigUint64Array) return new BigUint64Array(buffer);
+  return bytes;
 }
 
 /** @returns undefined where only the slow way can say what is wrong, or hold the numbers exactly. */
@@ -89,56 +160,44 @@ export function tensorOfNumbers(dtype: DataType, numbers: JsonNumbers): Tensor |
   return data === undefined ? undefined : { dtype, shape: numbers.shape, data };
 }
 
-function dataOfNumbers(dtype: DataType, { values, exactIntegers }: JsonNumbers): NumericData | undefined {
-  if (dtype === DataType.DT_FLOAT) return new Float32Array(values);
-  if (dtype === DataType.DT_DOUBLE) return values;
-  if (!exactIntegers) return undefined;
+function dataOfNumbers(dtype: DataType, numbers: JsonNumbers): NumericData | undefined {
+  const { values } = numbers;
+  if (dtype === DataType.DT_DOUBLE && values instanceof Float64Array) return values;
+  if (!fitsDtype(dtype, numbers)) return undefined;
+  const type = NUMERIC_TYPES.get(dtype);
+  if (type === undefined) return undefined;
+  if (dtype === DataType.DT_INT64) return BigInt64Array.from(values, BigInt);
+  const data = new type.array(values.length);
+  if (!(data instanceof BigInt64Array || data instanceof BigUint64Array)) data.set(values);
+  return data;
+}
+
+/** Whether each number is an element as it stands; integers of 8 and 16 bits wrap, as TensorFlow Serving has it. */
+function fitsDtype(dtype: DataType, { values, exactIntegers }: JsonNumbers): boolean {
   switch (dtype) {
+    case DataType.DT_FLOAT:
+    case DataType.DT_DOUBLE:
+      return true;
     case DataType.DT_INT64:
-      return BigInt64Array.from(values, BigInt);
+      return exactIntegers;
     case DataType.DT_UINT32:
-      return within(values, 0, 2 ** 32) ? new Uint32Array(values) : undefined;
+      return exactIntegers && within(values, 0, 2 ** 32);
     case DataType.DT_INT32:
-      return within(values, -(2 ** 31), 2 ** 31) ? new Int32Array(values) : undefined;
     case DataType.DT_INT16:
-      return within(values, -(2 ** 31), 2 ** 31) ? new Int16Array(values) : undefined;
     case DataType.DT_INT8:
-      return within(values, -(2 ** 31), 2 ** 31) ? new Int8Array(values) : undefined;
     case DataType.DT_UINT8:
-      return within(values, -(2 ** 31), 2 ** 31) ? new Uint8Array(values) : undefined;
+      return exactIntegers && within(values, -(2 ** 31), 2 ** 31);
     default:
-      return undefined;
+      return false;
   }
 }
 
-function within(values: Float64Array, least: number, beyond: number): boolean {
+function within(values: Float64Array | readonly number[], least: number, beyond: number): boolean {
   for (let index = 0; index < values.length; index++) {
     const value = values[index] ?? 0;
     if (value < least || value >= beyond) return false;
   }
   return true;
-}
-
-function joinParts(dtype: DataType, parts: readonly TensorData[]): TensorData {
-  const [first] = parts;
-  if (first === undefined) return arrayOf(dtype, []);
-  if (parts.length === 1) return first;
-  if (dtype === DataType.DT_STRING) return parts.flatMap((part) => (ArrayBuffer.isView(part) ? [] : part));
-  const elements = parts.reduce((sum, part) => sum + part.length, 0);
-  const joined = emptyArray(dtype, elements);
-  let offset = 0;
-  for (const part of parts) {
-    if (joined instanceof BigInt64Array || joined instanceof BigUint64Array) {
-      if (part instanceof BigInt64Array || part instanceof BigUint64Array) joined.set(part, offset);
-    } else if (
-      ArrayBuffer.isView(part) &&
-      !(part instanceof BigInt64Array || part instanceof BigUint64Array)
-    ) {
-      joined.set(part, offset);
-    }
-    offset += part.length;
-  }
-  return joined;
 }
 
 /** Shape by the nesting of first members. */
@@ -222,27 +281,6 @@ export function bytesOfBase64(base64: string): Uint8Array {
     throw invalid("Unable to base64 decode");
   }
   return Buffer.from(base64, "base64");
-}
-
-function arrayOf(dtype: DataType, elements: readonly Element[]): TensorData {
-  if (dtype === DataType.DT_STRING) return elements.filter((element) => element instanceof Uint8Array);
-  const data = emptyArray(dtype, elements.length);
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
-    for (const [index, element] of elements.entries()) {
-      if (typeof element === "bigint") data[index] = element;
-    }
-  } else {
-    for (const [index, element] of elements.entries()) {
-      if (typeof element === "number") data[index] = element;
-    }
-  }
-  return data;
-}
-
-function emptyArray(dtype: DataType, elements: number): NumericData {
-  const type = NUMERIC_TYPES.get(dtype);
-  if (type === undefined) throw new Error(`no array for dtype ${dtype}`);
-  return new type.array(elements);
 }
 
 /** The text of `{"b64": "…"}`. */

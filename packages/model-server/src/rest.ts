@@ -9,11 +9,13 @@ import type { Health } from "./health.js";
 import { addInferenceRoutes } from "./inference-rest.js";
 import type { ModelChoice, ModelRegistry } from "./model-registry.js";
 import type { RequestDetails, RequestLog } from "./request-log.js";
+import { RestBodies } from "./rest-bodies.js";
 import { readRestExamples, writeClassifications, writeRegressions } from "./rest-examples.js";
 import { metadataBody, statusBody } from "./rest-metadata.js";
-import { parseRestBody, readRestInputs } from "./rest-request.js";
+import { parseRestBody } from "./rest-request.js";
 import { writeRestOutputs } from "./rest-response.js";
 import { methodOf, routeOf } from "./rest-route.js";
+import type { Servable } from "./servable.js";
 import type { MonitoringPage } from "./watching.js";
 
 export interface RestParts {
@@ -25,6 +27,8 @@ export interface RestParts {
   readonly version: string;
   /** TensorFlow Serving's metrics, where they were asked for. */
   readonly monitoring: MonitoringPage | undefined;
+  /** rest-body-worker.js. */
+  readonly bodyWorkerUrl: URL;
   /** Pages of any origin may call. */
   readonly corsSupport: boolean;
   /** Longest body, also after inflation. */
@@ -54,6 +58,9 @@ export function createRestApp(parts: RestParts): FastifyInstance {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
 
+  const bodies = new RestBodies(parts.bodyWorkerUrl);
+  app.addHook("onClose", () => bodies.close());
+
   app.get("/livez", (_request, reply) => reply.send("ok"));
   app.get("/readyz", (_request, reply) => {
     const { whyNotReady } = health;
@@ -76,7 +83,7 @@ export function createRestApp(parts: RestParts): FastifyInstance {
     // A Buffer: Fastify would add a charset to a text's type, which TensorFlow Serving does not send.
     reply.header("content-type", "application/json");
     if (request.method === "OPTIONS") return answerPreflight(request, reply);
-    return Buffer.from(await answer(request, reply, parts));
+    return Buffer.from(await answer(request, reply, parts, bodies));
   });
   addInferenceRoutes(app, {
     ...parts,
@@ -100,7 +107,12 @@ export function createRestApp(parts: RestParts): FastifyInstance {
   return app;
 }
 
-async function answer(request: FastifyRequest, reply: FastifyReply, parts: RestParts): Promise<string> {
+async function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  parts: RestParts,
+  bodies: RestBodies,
+): Promise<string> {
   const { method, url, headers } = request;
   const requestId = headers["x-request-id"];
   const facts = {
@@ -117,7 +129,7 @@ async function answer(request: FastifyRequest, reply: FastifyReply, parts: RestP
       case "metadata":
         return jsonText(metadataBody(model.name, parts.registry.find(model)));
       case "predict":
-        return predict(request, reply, model, details, parts);
+        return predict(request, reply, model, details, parts, bodies);
       default:
         return answerExamples(verb, request, reply, model, details, parts);
     }
@@ -131,22 +143,21 @@ async function predict(
   model: ModelChoice,
   details: RequestDetails,
   { registry, maxBodyBytes, timeoutMs }: RestParts,
+  bodies: RestBodies,
 ): Promise<string> {
-  const body = parseRestBody(await bodyOf(request, maxBodyBytes));
-  const servable = registry.find(model);
-  details.version = servable.version;
-  const signature = servable.signatures.get(body.signatureName);
-  if (signature === undefined) {
-    throw new ServeError(
-      "REQUEST_INVALID",
-      `Serving signature name: "${body.signatureName}" not found in signature def`,
-    );
-  }
-  const { form, inputs } = readRestInputs(body, signature);
+  const bytes = await bodyOf(request, maxBodyBytes);
+  let found: Servable | undefined;
+  const findServable = () => {
+    found ??= registry.find(model);
+    details.version = found.version;
+    return found;
+  };
+  const { signatureName, form, inputs } = await bodies.read(bytes, () => findServable().signatures);
+  const servable = findServable();
   const caller = callerSignal(reply, timeoutMs);
   try {
     const { output, ...batch } = await servable.predict({
-      signatureName: body.signatureName,
+      signatureName,
       inputs,
       read: (tensor) => tensor,
       outputFilter: [],
