@@ -26,6 +26,7 @@ import tensorflow as tf
 import tf_keras as keras2
 
 import models
+import old_files
 import zoo
 
 HERE = Path(__file__).parent / "keras"
@@ -64,15 +65,18 @@ def signature(folder: Path):
     return {"inputs": inputs, "outputs": {name: t.shape.as_list() for name, t in loaded.structured_outputs.items()}}
 
 
-def attempt(name: str, major: int, file: str, save) -> None:
+def attempt(name: str, major: int, folder: Path, file: str, save) -> None:
     """What Keras itself cannot write has no golden."""
     try:
         save()
     except Exception as error:
+        if (folder / file).is_file():
+            (folder / file).unlink()
         print(f"{name} (Keras {major}) has no {file}: {str(error).strip().splitlines()[0][:200]}", file=sys.stderr, flush=True)
 
 
-def write_case(keras, name: str, model, inputs: dict[str, np.ndarray]) -> None:
+def write_case(keras, name: str, model, inputs: dict[str, np.ndarray], write=None) -> None:
+    """@param write writes the formats into a folder, in place of what Keras does."""
     major = 3 if models.is_keras3(keras) else 2
     results = answers(in_float32(keras, model, name), inputs)
     for output, value in results.items():
@@ -81,8 +85,10 @@ def write_case(keras, name: str, model, inputs: dict[str, np.ndarray]) -> None:
     with tempfile.TemporaryDirectory() as scratch, contextlib.redirect_stdout(io.StringIO()):
         folder = Path(scratch)
         golden = {"keras": keras.__version__, "tensorflow": tf.__version__, "inputs": list(inputs), "outputs": list(results)}
-        for file in ("model.h5", "model.keras"):
-            attempt(name, major, file, lambda file=file: model.save(folder / file))
+        if write is not None:
+            write(folder)
+        for file in () if write is not None else ("model.h5", "model.keras"):
+            attempt(name, major, folder, file, lambda file=file: model.save(folder / file))
 
         def save_for_serving():
             if major == 2:
@@ -92,7 +98,8 @@ def write_case(keras, name: str, model, inputs: dict[str, np.ndarray]) -> None:
                 model.export(folder / "saved-model", verbose=False)
             golden["signature"] = signature(folder / "saved-model")
 
-        attempt(name, major, "saved-model", save_for_serving)
+        if write is None:
+            attempt(name, major, folder, "saved-model", save_for_serving)
         for place, value in enumerate(inputs.values()):
             np.save(folder / f"input-{place}.npy", value)
         for place, value in enumerate(results.values()):
@@ -115,6 +122,25 @@ def write_archive(folder: Path, target: Path) -> None:
     print(f"{target.name}: {len(raw):,} -> {target.stat().st_size:,} bytes", file=sys.__stdout__, flush=True)
 
 
+def write_old_files(names: list[str]) -> None:
+    def repack(folder: Path) -> None:
+        repacked.save(folder / "plain.h5")
+        old_files.repack(str(folder / "plain.h5"), str(folder / "model.h5"))
+        (folder / "plain.h5").unlink()
+
+    repacked = old_files.repacked(keras2)
+    twin = old_files.keras_1_twin(keras2)
+    trained = old_files.trained(keras2)
+    cases = {
+        "old-trained": (trained, lambda folder: trained.save(folder / "model.h5")),
+        "old-repacked": (repacked, repack),
+        "old-keras-1": (twin, lambda folder: old_files.write_keras_1(twin, str(folder / "model.h5"))),
+    }
+    for name, (model, write) in cases.items():
+        if not names or name in names:
+            write_case(keras2, name, model, zoo.zoo_inputs(model), write)
+
+
 def main(names: list[str]) -> None:
     for keras, major in ((keras2, 2), (keras3, 3)):
         for name in models.FAMILIES:
@@ -124,6 +150,7 @@ def main(names: list[str]) -> None:
         for name, (_, only) in zoo.ZOO.items():
             if only in (None, major) and (not names or name in names):
                 write_case(keras, name, *zoo.zoo_model(keras, name))
+    write_old_files(names)
 
 
 if __name__ == "__main__":

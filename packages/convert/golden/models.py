@@ -59,6 +59,13 @@ def fill_weights(keras, model, seed: int = 0) -> None:
         variable.assign(values.astype(value.dtype))
 
 
+def finalize(model) -> None:
+    """Normalization computes with copies of its weights."""
+    for layer in every_layer(model):
+        if layer.__class__.__name__ == "Normalization":
+            layer.finalize_state()
+
+
 def few_bits(values: np.ndarray) -> np.ndarray:
     """Rounds to 4 significant bits."""
     mantissa, exponent = np.frexp(values)
@@ -92,7 +99,7 @@ def spread_answers(keras, model, inputs) -> None:
     kernel = np.array(last.kernel)
     logits = features @ kernel
     logits -= logits.mean(axis=0)
-    scale = 2.0 ** round(math.log2(4 / np.ptp(logits)))
+    scale = 2.0 ** round(math.log2(3 / np.ptp(logits)))
     last.kernel.assign(kernel * scale)
     last.bias.assign(few_bits(-(features @ (kernel * scale)).mean(axis=0)))
 
@@ -204,11 +211,16 @@ FAMILIES = {
 
 
 def pictures(size: int, count: int = 3) -> np.ndarray:
-    """Pictures of coarse patches with few grey levels, in [0, 255]."""
+    """Pictures of patches with few grey levels in [0, 255]: each with patches, contrast and a tint of its own."""
     rng = np.random.default_rng(size)
-    coarse = rng.integers(0, 8, (count, size // 8 + 1, size // 8 + 1, 3)) * 30
-    full = coarse.repeat(8, axis=1).repeat(8, axis=2)[:, :size, :size]
-    return (full + (np.arange(size) * 5 % 23)[None, None, :, None]).astype(np.float32)
+    result = []
+    for index in range(count):
+        patch = (8, 3, 16)[index % 3]
+        levels = rng.integers(0, 8, (size // patch + 1, size // patch + 1, 3)) * (30, 12, 20)[index % 3]
+        picture = levels.repeat(patch, axis=0).repeat(patch, axis=1)[:size, :size]
+        tint = np.roll((0, 60, 120), index)[None, None, :] * (index > 0)
+        result.append(np.minimum(picture + tint + (np.arange(size) * 5 % 23)[None, :, None], 255))
+    return np.stack(result).astype(np.float32)
 
 
 def prepare(name: str, values: np.ndarray) -> np.ndarray:
@@ -224,6 +236,7 @@ def family(keras, name: str):
     model = build(keras, size)
     inputs = prepare(name, pictures(size))
     fill_weights(keras, model, seed=list(FAMILIES).index(name))
+    finalize(model)
     for layer in model.layers:
         if hasattr(layer, "layers") and name == "course":
             calibrate(keras, layer, inputs)

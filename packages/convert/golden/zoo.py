@@ -221,8 +221,7 @@ def activations(keras):
              "exponential", "gelu", "mish", "swish"]
     if is_keras3(keras):
         names += ["relu6", "leaky_relu", "silu", "hard_silu", "log_sigmoid", "log_softmax", "celu", "glu", "hard_tanh",
-                  "hard_shrink", "soft_shrink", "tanh_shrink", "squareplus", "sparse_plus", "sparse_sigmoid",
-                  "sparsemax"]
+                  "hard_shrink", "soft_shrink", "tanh_shrink", "squareplus", "sparse_plus", "sparse_sigmoid"]
     return fan_out(keras, (5, 6), [keras.layers.Activation(name, name=f"act_{name}") for name in names])
 
 

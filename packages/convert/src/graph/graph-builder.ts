@@ -18,6 +18,8 @@ export class GraphBuilder {
   readonly #nodes: Node[] = [];
   readonly #constants = new Map<string, Constant>();
   readonly #taken = new Set<string>();
+  /** Where to go on counting, so that a name asked for very often does not cost the square of that. */
+  readonly #counts = new Map<string, number>();
 
   constructor(name: string) {
     this.#name = name;
@@ -102,7 +104,9 @@ export class GraphBuilder {
 
   #unique(name: string): string {
     let unique = name;
-    for (let count = 1; this.#taken.has(unique) || unique === ""; count++) unique = `${name}_${count}`;
+    let count = this.#counts.get(name) ?? 1;
+    for (; this.#taken.has(unique) || unique === ""; count++) unique = `${name}_${count}`;
+    this.#counts.set(name, count);
     this.#taken.add(unique);
     return unique;
   }

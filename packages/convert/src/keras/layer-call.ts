@@ -20,6 +20,8 @@ export type KerasVersion = 1 | 2 | 3;
 /** A layer's weights by their own names (`kernel`, `moving_mean`). */
 export interface LayerWeights {
   /**
+   * Hands weights over, once.
+   *
    * @param names all weights of the layer or part, in the order in which Keras makes them.
    * @param part a layer inside this one, by the name that each version of Keras gives it.
    * @throws {ServeError} MODEL_INVALID when one is missing.

@@ -11,7 +11,7 @@ import { isKnown, productOf, UNKNOWN } from "./shapes.js";
 import type { LayerLink, WeightStore } from "./weights.js";
 
 /** Shared models called many times over, each at each depth, would never end. */
-const MAX_CALLS = 200_000;
+const MAX_CALLS = 20_000;
 const MAX_RANK = 8;
 
 const INPUT_TYPES = new Map<string, ElementType>([
@@ -60,9 +60,12 @@ function unsupportedLayers(model: ModelConfig, prefix: string): Unsupported[] {
 /** Keras numbers names that occur more than once: `dense`, `dense_1`. */
 function uniqueNames(names: readonly string[]): string[] {
   const taken = new Set<string>();
+  const counts = new Map<string, number>();
   return names.map((name) => {
     let unique = name;
-    for (let count = 1; taken.has(unique); count++) unique = `${name}_${count}`;
+    let count = counts.get(name) ?? 1;
+    for (; taken.has(unique); count++) unique = `${name}_${count}`;
+    counts.set(name, count);
     taken.add(unique);
     return unique;
   });

@@ -84,7 +84,7 @@ async function readArchive(file: string, options: KerasOptions): Promise<Graph> 
     const { config, metadata } = await openKerasArchive(file, weightsFile);
     const hdf5 = await readTree(weightsFile, options);
     const model = parseModelConfig(config);
-    return modelGraph(model, majorVersion(versionIn(metadata), config), numberedWeights(hdf5, hdf5.groups));
+    return modelGraph(model, majorVersion(versionIn(metadata), config), numberedWeights(hdf5));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

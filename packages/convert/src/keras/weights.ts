@@ -32,7 +32,7 @@ export function namedWeights(hdf5: Hdf5, root: string): WeightStore {
         const group = `${root}/${top?.config.name ?? ""}`.replace("//", "/");
         const weights = groups.get(group) ?? weightsOfGroup(hdf5, group);
         groups.set(group, weights);
-        return names.map((name) => findNamed(weights, chain, name, part));
+        return names.map((name) => taken(hdf5, findNamed(weights, chain, name, part), chain, name));
       },
     }),
   };
@@ -41,14 +41,14 @@ export function namedWeights(hdf5: Hdf5, root: string): WeightStore {
 interface NamedWeight {
   /** Components of the weight's own name, without what counts variables (`:0`). */
   readonly parts: readonly string[];
-  readonly constant: Constant | undefined;
+  readonly path: string;
 }
 
-function weightsOfGroup({ groups, datasets }: Hdf5, group: string): NamedWeight[] {
+function weightsOfGroup({ groups }: Hdf5, group: string): NamedWeight[] {
   const names = textsOf(groups.get(group) ?? {}, "weight_names");
   return names.map((name) => ({
     parts: name.replace(/:\d+$/, "").split("/"),
-    constant: datasets.get(`${group}/${name}`),
+    path: `${group}/${name}`,
   }));
 }
 
@@ -88,7 +88,7 @@ function findNamed(
   chain: readonly LayerLink[],
   name: string,
   part: LayerPart | undefined,
-): Constant {
+): string {
   const path = chain.map(({ config }) => config.name);
   const layer = path.at(-1) ?? "";
   const suffixes = KERAS_1_SUFFIXES[name] ?? [];
@@ -111,9 +111,17 @@ function findNamed(
     throw damaged(`${path.join("/")}: the file had no weight ${label} for it${known(weights)}`);
   if (winners.length > 1)
     throw damaged(`${path.join("/")}: the file had ${winners.length} weights ${label} that may be its own`);
-  if (winner.weight.constant === undefined)
-    throw damaged(`${path.join("/")}: its weight ${label} was named but not stored, or not as numbers`);
-  return winner.weight.constant;
+  return winner.weight.path;
+}
+
+/** Hands an array over for good, so that its memory can go when the graph has what it makes of it. */
+function taken({ datasets }: Hdf5, path: string, chain: readonly LayerLink[], name: string): Constant {
+  const constant = datasets.get(path);
+  const layer = chain.map(({ config }) => config.name).join("/");
+  if (constant === undefined)
+    throw damaged(`${layer}: its weight ${name} was named but not stored as numbers`);
+  datasets.delete(path);
+  return constant;
 }
 
 function known(weights: readonly NamedWeight[]): string {
@@ -137,7 +145,7 @@ function scoreOf(parts: readonly string[], path: readonly string[]): number {
 }
 
 /** model.weights.h5 of a .keras file: `layers/conv2d_3/vars/0`, by class and number, not by name. */
-export function numberedWeights({ datasets }: Hdf5, groups: Hdf5["groups"]): WeightStore {
+export function numberedWeights(hdf5: Hdf5): WeightStore {
   return {
     of: (chain) => ({
       take: (names, part) => {
@@ -148,20 +156,16 @@ export function numberedWeights({ datasets }: Hdf5, groups: Hdf5["groups"]): Wei
         const folders = parts.map((suffix) => own + suffix);
         const stored = ["layers/", "_layer_checkpoint_dependencies/"]
           .flatMap((root) => folders.map((folder) => `/${folder.replaceAll("layers/", root)}/vars`))
-          .find((candidate) => groups.has(candidate));
+          .find((candidate) => hdf5.groups.has(candidate));
         const [folder = ""] = folders;
         if (stored === undefined) throw damaged(`${path}: the file had no weights for it at ${folder}`);
-        const stated = groups.get(stored)?.name;
+        const stated = hdf5.groups.get(stored)?.name;
         const layer = chain.at(-1)?.config.name;
         if (part === undefined && stated !== undefined && stated !== layer)
           throw damaged(
             `${path}: the weights at ${folder} were those of ${String(stated)}, expected ${layer}`,
           );
-        return names.map((name, index) => {
-          const constant = datasets.get(`${stored}/${index}`);
-          if (constant === undefined) throw damaged(`${path}: its weight ${name} was missing at ${folder}`);
-          return constant;
-        });
+        return names.map((name, index) => taken(hdf5, `${stored}/${index}`, chain, name));
       },
     }),
   };

@@ -57,7 +57,7 @@ export function openGolden(name: string): GoldenModel {
   }
   const golden = GoldenJson.parse(JSON.parse(readFileSync(join(folder, "golden.json"), "utf8")));
   const tensor = (kind: string, index: number): Tensor =>
-    readNpy(readFileSync(join(folder, `${kind}-${index}.npy`)));
+    readNpy(readFileSync(join(folder, `${kind}-${index}.npy`)), `${kind}-${index}.npy`);
   return {
     name,
     folder,
@@ -70,7 +70,7 @@ export function openGolden(name: string): GoldenModel {
 }
 
 /** Plain files of a tar in the ustar format: a header of 512 bytes each, contents padded to 512. */
-function* tarEntries(archive: Buffer): Generator<{ path: string; content: Buffer }> {
+export function* tarEntries(archive: Buffer): Generator<{ path: string; content: Buffer }> {
   const text = (start: number, length: number): string =>
     archive
       .subarray(start, start + length)

@@ -222,18 +222,20 @@ export const normalization: LayerRule = (call) => {
   );
   const sizes = axes.map((axis) => knownSize(call, x, axis));
   const along = spread(rank, axes, sizes);
-  const stated = options.has("mean");
-  // Its third weight, how much data was seen, changes nothing.
-  const [mean, variance] = stated
-    ? [statedValues(call, "mean"), statedValues(call, "variance")]
-    : call.site.weights.take(["mean", "variance", "count"]).slice(0, 2).map(floatsOf);
-  if (mean === undefined || variance === undefined || mean.length !== variance.length)
-    throw options.wrong("mean", undefined, "one mean and variance for each entry of its axis");
-  const deviation = variance.map((value) => Math.max(Math.sqrt(value), 1e-7));
-  const shape = mean.length === 1 ? [] : along;
-  if (mean.length !== sizeOf(shape)) throw options.wrong("mean", mean.length, `${sizeOf(along)} values`);
-  const middle = call.constant("mean", () => float32Constant(mean, shape));
-  const width = call.constant("deviation", () => float32Constant(deviation, shape));
+  const known = (index: 0 | 1): Constant => {
+    learned ??= options.has("mean")
+      ? [statedValues(call, "mean"), statedValues(call, "variance")]
+      : // Its third weight, how much data was seen, changes nothing.
+        call.site.weights.take(["mean", "variance"]).map(floatsOf);
+    const values = learned[index];
+    const shape = values?.length === 1 ? [] : along;
+    if (values?.length !== sizeOf(shape))
+      throw options.wrong(["mean", "variance"][index] ?? "", values?.length, `${sizeOf(along)} values`);
+    return float32Constant(index === 0 ? values : values.map(deviationOf), shape);
+  };
+  let learned: readonly (Float32Array | undefined)[] | undefined;
+  const middle = call.constant("mean", () => known(0));
+  const width = call.constant("deviation", () => known(1));
   const first = options.boolean("invert", false)
     ? call.emit("Mul", [x, width], x.shape, {}, { part: "mul" })
     : call.emit("Sub", [x, middle], x.shape, {}, { part: "sub" });
@@ -241,6 +243,8 @@ export const normalization: LayerRule = (call) => {
     ? call.emit("Add", [first, middle], x.shape)
     : call.emit("Div", [first, width], x.shape);
 };
+
+const deviationOf = (variance: number): number => Math.max(Math.sqrt(variance), 1e-7);
 
 function statedValues({ options }: LayerCall, key: string): Float32Array | undefined {
   const value = options.any(key);
