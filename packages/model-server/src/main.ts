@@ -123,7 +123,6 @@ async function startBehind(
     {
       load: createVersionLoader({
         engine,
-        metrics: serverMetrics,
         batching,
         logger,
         warmsUp: config.enableModelWarmup,

@@ -104,7 +104,11 @@ describe("a version with recorded requests", () => {
 
   test("runs them, whatever model and version they name, before it is available", async () => {
     await record(golden("predict.tfrecord"));
-    const { logLines } = await start({ numRequestIterationsForWarmup: "3" });
+    const monitoringConfigFile = path.join(base, "monitoring.config");
+    await writeFile(monitoringConfigFile, "prometheus_config { enable: true }");
+    const { logLines, rest } = await start({ numRequestIterationsForWarmup: "3", monitoringConfigFile });
+    const page = await (await fetch(`${rest}/monitoring/prometheus/metrics`)).text();
+    expect(page).toMatch(/:tensorflow:serving:model_warmup_latency_count\{.*status="OK".*\} 1\n/);
     expect(logLines()).toContainEqual(
       expect.objectContaining({ msg: "model is loaded and warm", warmUpRequests: 2 }),
     );
