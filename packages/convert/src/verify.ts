@@ -241,7 +241,11 @@ function topOfRows(data: ArrayLike<number | bigint>, classes: number): number[] 
   });
 }
 
-/** Inputs that are the same at each run: pixels for uint8, -1 to 1 for floats, small numbers for other integers. */
+/**
+ * Inputs that are the same at each run: pixels for uint8, small numbers for other integers. The rows of floats are in turn
+ * from -1 to 1 and from 0 to 255: a model takes pixels before or after its preprocessing, and is near saturation with
+ * the others.
+ */
 export function seededFeeds(inputs: readonly GraphInput[], batch: number): Map<string, Tensor> {
   const random = seededRandom(20_180_904);
   return new Map(
@@ -261,18 +265,26 @@ export function seededFeeds(inputs: readonly GraphInput[], batch: number): Map<s
         );
       }
       const data = newElements(type, elements);
-      fill(data, type, random);
+      fill(data, type, random, sizes[0] ?? 1);
       return [alias, { dtype: TENSORFLOW_TYPES[type], shape: sizes, data }];
     }),
   );
 }
 
-function fill(data: ReturnType<typeof newElements>, type: GraphInput["type"], random: () => number): void {
+function fill(
+  data: ReturnType<typeof newElements>,
+  type: GraphInput["type"],
+  random: () => number,
+  rows: number,
+): void {
   const range = type === "uint8" ? 256 : type === "bool" ? 2 : 8;
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
     for (let index = 0; index < data.length; index++) data[index] = BigInt(Math.floor(random() * range));
   } else if (data instanceof Float32Array || data instanceof Float64Array) {
-    for (let index = 0; index < data.length; index++) data[index] = random() * 2 - 1;
+    const row = Math.max(1, data.length / rows);
+    for (let index = 0; index < data.length; index++) {
+      data[index] = Math.floor(index / row) % 2 === 0 ? random() * 2 - 1 : random() * 255;
+    }
   } else {
     for (let index = 0; index < data.length; index++) data[index] = Math.floor(random() * range);
   }

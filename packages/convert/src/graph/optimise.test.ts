@@ -149,6 +149,26 @@ describe("optimise", () => {
     expect(ops(optimised)).toEqual(["Reshape"]);
   });
 
+  it("multiplies the last axis as it lies, where TensorFlow flattens it first", async () => {
+    const graph = built([-1, 4, 5, 6], (builder, x) => {
+      const flat = builder.node("Reshape", "flat", [x, builder.int64s("rows", [-1, 6])]);
+      const product = builder.node("MatMul", "product", [flat, weights(builder, [6, 3])]);
+      const shape = builder.node("Shape", "shape", [x], { end: 3 });
+      const target = builder.node("Concat", "target", [shape, builder.int64s("units", [3])], { axis: 0 });
+      return builder.node("Reshape", "back", [product, target]);
+    });
+    expect(ops(await expectSame(graph))).toEqual(["MatMul"]);
+  });
+
+  it("keeps a product of rows that are put together in another way", async () => {
+    const graph = built([-1, 4, 6], (builder, x) => {
+      const flat = builder.node("Reshape", "flat", [x, builder.int64s("rows", [-1, 6])]);
+      const product = builder.node("MatMul", "product", [flat, weights(builder, [6, 6])]);
+      return builder.node("Reshape", "back", [product, builder.int64s("shape", [-1, 2, 12])]);
+    });
+    expect(ops(await expectSame(graph))).toEqual(["Reshape", "MatMul", "Reshape"]);
+  });
+
   it("removes what does nothing and what no output needs", async () => {
     const graph = built([-1, 4], (builder, x) => {
       builder.node("Exp", "unused", [x]);

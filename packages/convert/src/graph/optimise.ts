@@ -2,6 +2,7 @@
 import { foldConstants } from "./fold.js";
 import { fuseAffine } from "./fuse-affine.js";
 import { fusePads } from "./fuse-pads.js";
+import { fuseTensordot } from "./fuse-tensordot.js";
 import type { Graph } from "./graph.js";
 import { mergeDuplicates } from "./merge-duplicates.js";
 import { removeNoOps } from "./no-ops.js";
@@ -21,7 +22,7 @@ export function optimise(graph: Graph): Graph {
   let current = graph;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const before = current.nodes.length;
-    current = removeUnused(fusePads(fuseAffine(removeNoOps(foldConstants(current)))));
+    current = removeUnused(fusePads(fuseAffine(fuseTensordot(removeNoOps(foldConstants(current))))));
     if (current.nodes.length === before) break;
   }
   return removeUnused(mergeDuplicates(current));

@@ -9,15 +9,25 @@ function sizesFrom(values: Values, unknownSize: () => Size): Size[] | undefined 
   return values?.map((value) => value ?? unknownSize());
 }
 
-/** Product of the sizes that are numbers, and the names of the others. */
+/** A product of sizes: what is known of it, and the names of the others. Its own name is `20*size0`. */
 function factors(sizes: readonly Size[]): { known: number; names: string[] } {
   let known = 1;
   const names: string[] = [];
   for (const size of sizes) {
-    if (typeof size === "number") known *= size;
-    else names.push(size);
+    for (const factor of String(size).split("*")) {
+      const number = Number(factor);
+      if (Number.isNaN(number)) names.push(factor);
+      else known *= number;
+    }
   }
   return { known, names };
+}
+
+function productOf(known: number, names: readonly string[]): Size {
+  const [name, ...more] = names;
+  if (name === undefined) return known;
+  if (known === 1 && more.length === 0) return name;
+  return [...(known === 1 ? [] : [String(known)]), ...names.toSorted()].join("*");
 }
 
 const reshape: ShapeRule = ({ node, input, unknownSize }) => {
@@ -48,9 +58,7 @@ function openSize(sizes: readonly Size[] | undefined, others: readonly Size[]): 
     all.names.splice(at, 1);
   }
   const quotient = all.known / taken.known;
-  const [name, ...more] = all.names;
-  if (name === undefined) return Number.isSafeInteger(quotient) ? quotient : undefined;
-  return quotient === 1 && more.length === 0 ? name : undefined;
+  return Number.isSafeInteger(quotient) ? productOf(quotient, all.names) : undefined;
 }
 
 const flatten: ShapeRule = ({ node, input, unknownSize }) => {
@@ -59,9 +67,7 @@ const flatten: ShapeRule = ({ node, input, unknownSize }) => {
   const axis = positiveAxis(numberAttribute(node, "axis", 1), sizes.length);
   const product = (part: readonly Size[]): Size => {
     const { known, names } = factors(part);
-    if (names.length === 0) return known;
-    const [name = "", ...more] = names;
-    return known === 1 && more.length === 0 ? name : unknownSize();
+    return productOf(known, names);
   };
   return [{ type, sizes: [product(sizes.slice(0, axis)), product(sizes.slice(axis))] }];
 };
