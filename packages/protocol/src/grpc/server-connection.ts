@@ -70,6 +70,7 @@ export class ServerConnection {
   }
 
   #announce(attempts: number): void {
+    if (this.#session.destroyed) return;
     const outcome = announceGoaway(this.#session);
     if (outcome === "announced") {
       // gRPC's clients answer a ping before they write the calls that they hold ready, so the second one counts.
