@@ -16,7 +16,7 @@ describe("a family of keras.applications", () => {
     it(`${name} needs one Transpose, behind its input, and none when callers feed channels first`, async () => {
       const golden = openGolden(name);
       try {
-        const graph = optimise(await readKeras(path.join(golden.folder, "model.h5"), { hdf5WorkerUrl }));
+        const graph = optimise(await readKeras(path.join(golden.folder, "model.keras"), { hdf5WorkerUrl }));
         const moved = optimise(toLayout(graph, "NCHW"));
         expect(countTransposes(moved)).toBe(1);
         expect(moved.nodes.find(({ op }) => op === "Transpose")?.inputs).toEqual([graph.inputs[0]!.value]);
