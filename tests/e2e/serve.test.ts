@@ -173,3 +173,13 @@ test("five new versions under load: no request fails, and each has answered", as
   server.child.kill("SIGTERM");
   expect(await server.ended).toBe(0);
 });
+
+test("a server whose first process is killed ends, too", async () => {
+  await publish("m", 1);
+  const { channel, server } = await serve(configOf("m"));
+  expect(await predict(channel, "m")).toBe(1);
+  server.child.kill("SIGKILL");
+  // The streams close when the last process that holds them is gone.
+  expect(await server.ended).toBe("SIGKILL");
+  expect(await outcomeOf(predict(channel, "m"))).toMatch(/^UNAVAILABLE/);
+});

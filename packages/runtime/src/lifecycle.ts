@@ -49,6 +49,9 @@ export interface Tier {
   drain(graceMs: number): Promise<void>;
 }
 
+/** Sent over the IPC channel it asks a child to end, once: beside a signal it does not count as the second. */
+export const END_MESSAGE = "end";
+
 /**
  * Takes streams, environment and signals of this process. The first SIGINT or SIGTERM aborts `signal`, the
  * second ends the process at once with 1. Where the process was started with an IPC channel, the end of its
@@ -64,6 +67,9 @@ export function processIo(): Io {
   process.on("SIGTERM", () => end("received SIGTERM"));
   if (process.channel !== undefined) {
     process.once("disconnect", () => end("the parent process is gone"));
+    process.on("message", (message) => {
+      if (message === END_MESSAGE && !controller.signal.aborted) end("the parent process ends");
+    });
     // A listener alone would keep a process alive that has nothing left to do.
     process.channel.unref();
   }

@@ -1,15 +1,25 @@
 /** `vitrine serve`: the model tier under TensorFlow Serving's flags. */
 import { serveSettings } from "@vitrine/model-server/config";
-import { MODEL_SERVER_ENVIRONMENT } from "@vitrine/model-server/garbage";
 import { runTier } from "@vitrine/runtime/lifecycle";
 import { createLogger } from "@vitrine/runtime/logger";
 import { createMetrics } from "@vitrine/runtime/metrics";
 import { flagOf, UsageError } from "@vitrine/runtime/settings";
-import { defineCommand } from "../command.js";
+import { defineCommand, type RunnableCommand } from "../command.js";
 import { IGNORED_FLAGS, REFUSED_FLAGS } from "../foreign-flags.js";
+import { needsOwnProcess, runInOwnProcess } from "../own-process.js";
 import { packageVersion } from "../version.js";
 
-export const serve = defineCommand({
+/** These are answered at once. */
+const QUESTIONS: ReadonlySet<string> = new Set(["--help", "-h", "--version", "--print-config"]);
+
+export const serve: RunnableCommand = {
+  run: (argv, io) =>
+    needsOwnProcess(io) && !argv.some((argument) => QUESTIONS.has(argument))
+      ? runInOwnProcess(["serve", ...argv], io)
+      : serveHere.run(argv, io),
+};
+
+const serveHere = defineCommand({
   name: "serve",
   description: `Serves models over TensorFlow Serving's gRPC and REST. Flags are those of tensorflow_model_server, in both
 spellings: --model_base_path=DIR and --model-base-path DIR. One that is not known is warned of and ignored.`,
@@ -28,12 +38,6 @@ spellings: --model_base_path=DIR and --model-base-path DIR. One that is not know
     for (const flag of unknownFlags) io.stderr.write(`vitrine serve: ${saidOfForeign(flag)}\n`);
     const { startModelServer } = await import("@vitrine/model-server/main");
     const logger = createLogger({ name: "model-server", level: config.logLevel, stream: io.stderr });
-    if (process.platform === "linux" && io.env.MALLOC_MMAP_THRESHOLD_ === undefined) {
-      logger.info(
-        { env: MODEL_SERVER_ENVIRONMENT },
-        "memory of unloaded versions goes back to the system only where this environment is set",
-      );
-    }
     const version = await packageVersion();
     const metrics = createMetrics("model-server", version);
     return await runTier(
