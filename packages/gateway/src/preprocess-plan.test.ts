@@ -69,6 +69,28 @@ describe("planPreprocessing", () => {
     });
   });
 
+  it("follows the class that the file names in what the file does not say", () => {
+    const nchw = { dtype: DataType.DT_FLOAT, shape: [-1, 3, 224, 224] };
+
+    expect(
+      plan({ image_processor_type: "ConvNextImageProcessor", size: 224, vitrine: { layout: "NCHW" } }, nchw),
+    ).toMatchObject({
+      resize: { shortestEdge: 256 },
+      crop: { width: 224, height: 224 },
+      kernel: { library: "pillow", filter: "bicubic" },
+    });
+    expect(
+      plan(
+        { image_processor_type: "ViTImageProcessorFast", crop_size: null, vitrine: { layout: "NCHW" } },
+        nchw,
+      ),
+    ).toMatchObject({
+      resize: { width: 224, height: 224 },
+      kernel: { library: "torchvision", filter: "bilinear" },
+      arithmetic: { rounding: "torch" },
+    });
+  });
+
   it("accepts open sizes, an unknown rank, and pictures of any size where the model takes them", () => {
     for (const shape of [undefined, [-1, -1, -1, 3], [1, -1, 256, -1], [-1, 256, 256, 3]]) {
       expect(plan(PIXELS, { dtype: DataType.DT_UINT8, shape })).toMatchObject({
@@ -140,6 +162,46 @@ describe("planPreprocessing", () => {
       { do_rescale: false, do_normalize: false },
       UINT8_256,
       "size was missing, expected it, because do_resize is true",
+    ],
+    [
+      "a resize with fractions before uint8",
+      { ...PIXELS, vitrine: { resize: { library: "tensorflow", method: "bilinear" } } },
+      UINT8_256,
+      "vitrine.resize gives fractions but the input is uint8",
+    ],
+    [
+      "a method that the library does not have",
+      { ...PIXELS, vitrine: { resize: { library: "torchvision", method: "lanczos" } } },
+      UINT8_256,
+      "the resize method was lanczos, expected one of nearest, bilinear, bicubic for library torchvision",
+    ],
+    [
+      "a processor that makes no picture",
+      { ...PIXELS, image_processor_type: "ImageGPTImageProcessor" },
+      UINT8_256,
+      "image_processor_type was ImageGPTImageProcessor",
+    ],
+    [
+      "padding by a library that does not pad",
+      { ...PIXELS, vitrine: { resize: { aspect: "pad" } } },
+      UINT8_256,
+      "vitrine.resize.aspect was pad, expected library tensorflow beside it",
+    ],
+    [
+      "a reduced decode without Pillow's resize",
+      {
+        size: 224,
+        do_normalize: false,
+        vitrine: { reduced_decode: true, resize: { library: "tensorflow" } },
+      },
+      FLOAT_224,
+      "vitrine.reduced_decode was true, expected decoder and resize by pillow beside it",
+    ],
+    [
+      "a box without pixels",
+      { ...PIXELS, vitrine: { resize: { box: [10, 10, 10, 20] } } },
+      UINT8_256,
+      "vitrine.resize.box was [10,10,10,20]",
     ],
     ["a missing crop", { ...PIXELS, do_center_crop: true }, UINT8_256, "crop_size was missing"],
     [

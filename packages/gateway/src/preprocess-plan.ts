@@ -207,10 +207,10 @@ function checkAspect({ aspect, resize, kernel }: PreprocessPlan): void {
   }
 }
 
-function checkReduced({ reducedDecode, resize, kernel, cropBefore }: PreprocessPlan): void {
-  if (!reducedDecode || (resize !== undefined && kernel.library === "pillow" && cropBefore === undefined))
-    return;
-  throw mismatch("vitrine.reduced_decode was true", "a resize by library pillow beside it");
+function checkReduced({ reducedDecode, decoder, resize, kernel, cropBefore }: PreprocessPlan): void {
+  const isPillow = decoder === "pillow" && resize !== undefined && kernel.library === "pillow";
+  if (!reducedDecode || (isPillow && cropBefore === undefined)) return;
+  throw mismatch("vitrine.reduced_decode was true", "decoder and resize by pillow beside it");
 }
 
 function checkUint8(plan: PreprocessPlan, config: PreprocessorConfig): void {

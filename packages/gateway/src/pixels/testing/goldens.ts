@@ -61,6 +61,7 @@ const schemas = {
     z.object({ picture: z.string(), plan: z.string(), dtype, shape: z.array(z.int()), base64: z.base64() }),
   ),
   "resizes.json": z.array(resizeGolden),
+  "pillow12.json": z.array(resizeGolden),
   "reduced.json": z.array(
     z.object({ picture: z.string(), preprocessor: z.unknown(), scale: z.int(), sha256: sha256Hex }),
   ),
