@@ -13,20 +13,29 @@ export function requiredSpec(modelSpec: ModelSpec | undefined, details: RequestD
 }
 
 export function findServable(registry: ModelRegistry, spec: ModelSpec, details: RequestDetails): Servable {
-  const servable = registry.find(choiceOf(spec));
+  const servable = registry.find(choiceOf(spec, registry));
   details.version = servable.version;
   return servable;
 }
 
-export function choiceOf({ name, versionChoice }: ModelSpec): ModelChoice {
+export function choiceOf({ name, versionChoice }: ModelSpec, registry: ModelRegistry): ModelChoice {
   switch (versionChoice?.$case) {
     case "version":
-      return { name, version: versionChoice.value.value };
+      return withoutVersionZero({ name, version: versionChoice.value.value }, registry);
     case "versionLabel":
       return { name, label: versionChoice.value };
     default:
       return { name };
   }
+}
+
+/**
+ * Version 0 of a model that never had one means any, as in OpenVINO Model Server, whose client (ovmsclient) always
+ * sends it; TensorFlow Serving would not find it.
+ */
+export function withoutVersionZero(choice: ModelChoice, registry: ModelRegistry): ModelChoice {
+  const { name, version } = choice;
+  return version === 0 && registry.stateOf(name, 0) === undefined ? { name } : choice;
 }
 
 /** Name, version and signature; never the label. */

@@ -155,7 +155,7 @@ function getModelStatus(
   registry: ModelRegistry,
 ): GetModelStatusResponse {
   const spec = requiredSpec(modelSpec, details);
-  const statuses = registry.statuses(spec.name, choiceOf(spec).version);
+  const statuses = registry.statuses(spec.name, choiceOf(spec, registry).version);
   return {
     modelVersionStatus: statuses.map(({ version, state, error }) => ({
       version,

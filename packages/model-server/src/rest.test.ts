@@ -30,6 +30,8 @@ test.each([
   ["/v1/models/%61dd:predict"],
   ["/v1/models/add/versions/1:predict"],
   ["/v1/models/add/versions/0001:predict"],
+  // ovmsclient's word for any version.
+  ["/v1/models/add/versions/0:predict"],
 ])("POST %s is answered", async (route) => {
   const response = await post(server.rest + route, BODY);
   expect(await response.json()).toEqual({ predictions: [[4, 6]] });

@@ -8,6 +8,7 @@ import { classify, regress } from "./classify.js";
 import type { Health } from "./health.js";
 import { addInferenceRoutes } from "./inference-rest.js";
 import type { ModelChoice, ModelRegistry } from "./model-registry.js";
+import { withoutVersionZero } from "./model-spec.js";
 import type { RequestDetails, RequestLog } from "./request-log.js";
 import { RestBodies } from "./rest-bodies.js";
 import { readRestExamples, writeClassifications, writeRegressions } from "./rest-examples.js";
@@ -121,7 +122,8 @@ async function answer(
     requestId: typeof requestId === "string" ? requestId : undefined,
   };
   return parts.log.record(facts, (details) => {
-    const { verb, model } = routeOf(method, url);
+    const { verb, model: asked } = routeOf(method, url);
+    const model = withoutVersionZero(asked, parts.registry);
     details.model = model.name;
     switch (verb) {
       case "status":
