@@ -131,6 +131,8 @@ def operator_cases():
     case("conv2d_dilated", lambda a: tf.nn.conv2d(a, values(3, 3, 3, 2), 1, "SAME", dilations=2), x, shapes=[any_size])
     case("conv2d_grouped", lambda a: tf.nn.conv2d(a, values(3, 3, 2, 6), 1, "SAME"), values(1, 5, 5, 6))
     case("conv2d_bias_relu", lambda a: tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(a, values(3, 3, 3, 4), 1, "SAME"), values(4))), x)
+    case("conv2d_nhwc_plus_row", lambda a: tf.nn.conv2d(a, values(1, 1, 3, 5), 1, "SAME") + values(5, 1), values(1, 5, 5, 3))
+    case("conv2d_bias_shared", lambda a: (lambda y: (y + values(4)) * tf.reduce_mean(y))(tf.nn.conv2d(a, values(3, 3, 3, 4), 1, "SAME")), x)
     case("conv2d_rectangular", lambda a: tf.nn.conv2d(a, values(1, 5, 3, 2), [1, 1, 2, 1], "SAME"), x, shapes=[unknown])
     case("conv2d_kernel_fed", lambda a, k: tf.nn.conv2d(a, k, 1, "SAME"), x, values(3, 3, 3, 2))
     case("conv1d", lambda a: tf.nn.conv1d(a, values(3, 4, 2), 2, "SAME"), values(2, 9, 4), shapes=[[None, 9, 4]])
@@ -294,6 +296,7 @@ def operator_cases():
     case("where_coordinates", lambda a: tf.where(a > 0.5), flat)
     case("select_rows", lambda a: tf.raw_ops.Select(condition=[True, False], x=a, y=-a), flat)
     case("one_hot", lambda i: tf.one_hot(i, 5), np.int32([0, 3, 4]))
+    case("one_hot_outside", lambda i: tf.one_hot(i, 3), np.int32([-1, 0, 3, -3, 2]))
     case("one_hot_axis", lambda i: tf.one_hot(i, 5, on_value=2.0, off_value=-1.0, axis=0), np.int64([[0, 3], [4, 1]]))
 
     # Pictures.

@@ -4,11 +4,8 @@ import type { DataType } from "@vitrine/protocol/tensor";
 import type { Graph } from "./graph/graph.js";
 import { encodeOnnx, joinParts } from "./onnx/write-onnx.js";
 import { preparedGraph } from "./prepared-graph.js";
-import {
-  type AllSignatures,
-  type ReadSignature,
-  readAllSignatures,
-} from "./saved-model/read/read-saved-model.js";
+import { type AllSignatures, readAllSignatures } from "./saved-model/read/read-saved-model.js";
+import type { ReadSignature } from "./saved-model/read/signature.js";
 import { cacheEntry, readCached, writeCached } from "./serving-cache.js";
 
 /** One tensor of a signature, and its name in the ONNX model. */

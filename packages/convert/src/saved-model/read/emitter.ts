@@ -19,8 +19,8 @@ export interface Value {
   readonly elements?: Dims;
   /** What the tensor is a scale of, channel by channel: batch normalisation taken apart begins so. */
   readonly scaled?: { readonly of: Value; readonly scale: Value };
-  /** What an operator without a bias was made of, so that a bias can still join it. */
-  readonly biasable?: (bias: Value) => Value;
+  /** A convolution without a bias: the axis of its channels, and the same with one, [channels]. */
+  readonly biasable?: { readonly channelAxis: number; readonly with: (bias: Value) => Value };
 }
 
 /** What an emitted operator gives. */
@@ -274,10 +274,6 @@ function wide(type: ElementType): ElementType {
 
 export function isInteger(type: ElementType): boolean {
   return type.startsWith("int") || type.startsWith("uint");
-}
-
-export function isFloat(type: ElementType): boolean {
-  return type.includes("float");
 }
 
 function zeroSizes(dims: Dims): Readonly<Record<string, Attribute>> {

@@ -272,6 +272,14 @@ describe("a damaged file is refused", () => {
     );
   });
 
+  test("the text form, with what would help", async () => {
+    await writeFile(path.join(folder, "saved_model.pbtxt"), "saved_model_schema_version: 1");
+    await expect(readSavedModel(folder)).rejects.toMatchObject({
+      reason: "MODEL_UNSUPPORTED",
+      message: expect.stringContaining("save the model with as_text=False"),
+    });
+  });
+
   test("messages nested 100000 deep", () => {
     // NameAttrList { attr { value { func { … } } } }, each length-delimited: built from the inside.
     let inner = Buffer.alloc(0);

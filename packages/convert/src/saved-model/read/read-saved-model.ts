@@ -1,9 +1,7 @@
 /** Reads SavedModels: TensorFlow 1.15 to 2.21, Keras 2 and 3, frozen graphs. */
 import path from "node:path";
-import { dtypeName } from "@vitrine/protocol/dtype";
 import { ServeError } from "@vitrine/protocol/status";
-import type { DataType } from "@vitrine/protocol/tensor";
-import type { SignatureDef, TensorInfo } from "../../gen/tensorflow/core/protobuf/meta_graph.js";
+import type { SignatureDef } from "../../gen/tensorflow/core/protobuf/meta_graph.js";
 import { elementTypeOfTensorFlow } from "../../graph/element-type.js";
 import type { Constant, ElementType, Graph, Shape } from "../../graph/graph.js";
 import { removeUnused } from "../../graph/remove-unused.js";
@@ -15,7 +13,6 @@ import {
   isParseExample,
   type ParsedFeature,
   parsesFedExamples,
-  type TfExampleFeature,
 } from "./example-features.js";
 import { type FlatGraph, flatten } from "./flatten.js";
 import type { FunctionLibrary } from "./function-library.js";
@@ -23,7 +20,17 @@ import { lower } from "./lower.js";
 import { type OpenedModel, openModel } from "./opened-model.js";
 import type { Operation } from "./operation.js";
 import { Scopes } from "./scopes.js";
-import { parseTensorName } from "./tensor-names.js";
+import {
+  type ExampleInput,
+  graphTensor,
+  type ReadSignature,
+  refused,
+  type SignatureTensor,
+  sorted,
+  tensorNameOf,
+  tensorOf,
+  typeOf,
+} from "./signature.js";
 import { shapeOfProto } from "./tf-node.js";
 import { isVariable } from "./variables.js";
 
@@ -34,35 +41,6 @@ export interface ReadSavedModelOptions {
   readonly tags?: readonly string[] | undefined;
   /** Key of the signature; default `serving_default`, or the only one. */
   readonly signature?: string | undefined;
-}
-
-/** One tensor of a signature. */
-export interface SignatureTensor {
-  /** Alias of the graph's input or output; "" for serialised examples, of which the features are inputs. */
-  readonly graphName: string;
-  /** `NODE:INDEX`, as the file has it. */
-  readonly tensorName: string;
-  readonly dtype: DataType;
-  /** Undefined: of any rank. */
-  readonly shape: Shape | undefined;
-}
-
-export interface ExampleInput extends TfExampleFeature {
-  /** Alias of the graph's input that takes it, [examples, ...shape]. */
-  readonly graphName: string;
-}
-
-export interface ReadSignature {
-  readonly methodName: string;
-  /** By alias. */
-  readonly inputs: ReadonlyMap<string, SignatureTensor>;
-  readonly outputs: ReadonlyMap<string, SignatureTensor>;
-  /** Present when the signature takes serialised tf.Examples. */
-  readonly exampleFeatures?: readonly ExampleInput[];
-  /** Which of `graphs` computes it; absent when none can. */
-  readonly graph?: number;
-  /** Why none can. */
-  readonly unsupported?: string;
 }
 
 export interface AllSignatures {
@@ -282,66 +260,6 @@ function signatureOf(model: OpenedModel, key: string): SignatureDef {
   const signature = model.signatures.get(key);
   if (signature !== undefined && signature.outputs.size > 0) return signature;
   throw new ServeError("MODEL_INVALID", `signature ${key} had no outputs, expected some`);
-}
-
-/** In one order, whatever the file's. */
-function sorted(infos: ReadonlyMap<string, TensorInfo>): readonly (readonly [string, TensorInfo])[] {
-  return [...infos].sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-function tensorNameOf(key: string, alias: string, info: TensorInfo): string {
-  if (info.encoding?.$case === "name") return info.encoding.value;
-  throw new ServeError(
-    "MODEL_UNSUPPORTED",
-    `${alias} of signature ${key} is a ${info.encoding === undefined ? "nameless" : "sparse or composite"} tensor, ` +
-      "expected a dense one",
-  );
-}
-
-/** `NODE:INDEX`, the index always there. */
-function graphTensor(key: string, alias: string, info: TensorInfo): string {
-  const { node, index } = parseTensorName(tensorNameOf(key, alias, info));
-  return `${node}:${index}`;
-}
-
-function typeOf(key: string, alias: string, info: TensorInfo): ElementType {
-  const type = elementTypeOfTensorFlow(info.dtype);
-  if (type !== undefined) return type;
-  throw new ServeError(
-    "MODEL_UNSUPPORTED",
-    `${alias} of signature ${key} is of dtype ${dtypeName(info.dtype)}, expected strings or numbers of whole bytes`,
-  );
-}
-
-function tensorOf(key: string, alias: string, info: TensorInfo, graphName: string): SignatureTensor {
-  return {
-    graphName,
-    tensorName: tensorNameOf(key, alias, info),
-    dtype: info.dtype,
-    shape: shapeOfProto(info.tensorShape),
-  };
-}
-
-/** A signature that is listed only: its tensors as the file has them. */
-function refused(signature: SignatureDef, unsupported: string): ReadSignature {
-  const listed = (infos: ReadonlyMap<string, TensorInfo>) =>
-    new Map(
-      sorted(infos).map(([alias, info]): [string, SignatureTensor] => [
-        alias,
-        {
-          graphName: "",
-          tensorName: info.encoding?.$case === "name" ? info.encoding.value : "",
-          dtype: info.dtype,
-          shape: shapeOfProto(info.tensorShape),
-        },
-      ]),
-    );
-  return {
-    methodName: signature.methodName,
-    inputs: listed(signature.inputs),
-    outputs: listed(signature.outputs),
-    unsupported,
-  };
 }
 
 /** The result, or why it cannot be: words for the caller. Damage is thrown on. */

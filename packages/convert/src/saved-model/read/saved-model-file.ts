@@ -1,5 +1,5 @@
 /** saved_model.pb: the one file that says what a SavedModel computes. */
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import path from "node:path";
 import { ServeError } from "@vitrine/protocol/status";
 import { MetaGraphDef } from "../../gen/tensorflow/core/protobuf/meta_graph.js";
@@ -91,6 +91,13 @@ async function readPb(folder: string): Promise<Uint8Array> {
     // Views of a Buffer would be Buffers, which are copied and compared otherwise.
     return new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
   } catch (cause) {
+    if (hasCode(cause, "ENOENT") && (await exists(path.join(folder, "saved_model.pbtxt")))) {
+      throw new ServeError(
+        "MODEL_UNSUPPORTED",
+        "saved_model.pbtxt is text, expected saved_model.pb; save the model with as_text=False",
+        { cause },
+      );
+    }
     if (hasCode(cause, "ENOENT") || hasCode(cause, "ENOTDIR")) {
       throw new ServeError(
         "MODEL_INVALID",
@@ -102,6 +109,13 @@ async function readPb(folder: string): Promise<Uint8Array> {
       cause,
     });
   }
+}
+
+async function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 function hasCode(error: unknown, code: string): boolean {

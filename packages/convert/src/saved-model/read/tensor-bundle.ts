@@ -29,7 +29,7 @@ export class TensorBundle {
   readonly #prefix: string;
   readonly #entries: ReadonlyMap<string, Uint8Array>;
   readonly #header: BundleHeaderProto;
-  readonly #shards = new Map<number, Shard>();
+  readonly #shards = new Map<number, Promise<Shard>>();
   /** Bytes taken from each shard. */
   readonly #taken = new Map<number, number>();
   /** By key of the table: each entry is read once. */
@@ -105,10 +105,12 @@ export class TensorBundle {
   }
 
   async close(): Promise<void> {
-    const shards = [...this.#shards.values()];
+    const shards = await Promise.allSettled(this.#shards.values());
     this.#shards.clear();
     this.#tensors.clear();
-    await Promise.all(shards.map((shard) => shard.file.close()));
+    // One that could not be opened has failed the read that asked for it.
+    const opened = shards.flatMap((shard) => (shard.status === "fulfilled" ? [shard.value] : []));
+    await Promise.all(opened.map(({ file }) => file.close()));
   }
 
   #entry(key: string, tableKey: string): BundleEntryProto {
@@ -183,24 +185,25 @@ export class TensorBundle {
   }
 
   async #shard(key: string, id: number): Promise<Shard> {
-    const known = this.#shards.get(id);
-    if (known !== undefined) return known;
     const { numShards } = this.#header;
     if (id < 0 || id >= numShards) throw damaged(key, `data file ${id} of ${numShards}`);
-    const name = `${this.#prefix}.data-${fiveDigits(id)}-of-${fiveDigits(numShards)}`;
-    let file: FileHandle;
-    try {
-      file = await open(name);
-    } catch (cause) {
-      throw new ServeError(
-        "MODEL_INVALID",
-        `${path.basename(name)} could not be read, expected the data of a checkpoint`,
-        { cause },
-      );
-    }
-    const shard = { file, bytes: (await file.stat()).size };
+    const shard = this.#shards.get(id) ?? openShard(this.#prefix, id, numShards);
     this.#shards.set(id, shard);
     return shard;
+  }
+}
+
+async function openShard(prefix: string, id: number, count: number): Promise<Shard> {
+  const name = `${prefix}.data-${fiveDigits(id)}-of-${fiveDigits(count)}`;
+  try {
+    const file = await open(name);
+    return { file, bytes: (await file.stat()).size };
+  } catch (cause) {
+    throw new ServeError(
+      "MODEL_INVALID",
+      `${path.basename(name)} could not be read, expected the data of a checkpoint`,
+      { cause },
+    );
   }
 }
 

@@ -17,7 +17,11 @@ function conv(
   const { graph } = operation;
   const result = { type: x.type, dims };
   const plain = graph.emit(op, [x, kernel], result, attributes);
-  return graph.with(plain, { biasable: (bias) => graph.emit(op, [x, kernel, bias], result, attributes) });
+  const biasable = {
+    channelAxis: attributes.layout === "NCHW" ? 1 : dims.length - 1,
+    with: (bias: Value) => graph.emit(op, [x, kernel, bias], result, attributes),
+  };
+  return graph.with(plain, { biasable });
 }
 
 /** Known spatial sizes of a kernel whose last two axes are channels. */

@@ -97,7 +97,7 @@ function zeroWhereZero(operation: Operation, tested: Value, result: Value): Valu
 
 const add = binary((operation, a, b, dims) => {
   const [value, other] = b.constant === undefined ? [b, a] : [a, b];
-  const biased = joinBias(operation, value, other);
+  const biased = joinBias(operation, value, other, (value.dims?.length ?? 0) - 1);
   if (biased !== undefined) return biased;
   return (
     scaledBatchNorm(operation, value, other) ??
@@ -119,13 +119,17 @@ const subtract = binary((operation, a, b, dims) => {
   return joined ?? operation.emit("Sub", [a, b], { type: a.type, dims });
 });
 
-/** A convolution takes the constant that is added to its channels, when nothing else takes what it computes. */
-function joinBias(operation: Operation, value: Value, bias: Value): Value | undefined {
-  const channels = value.dims?.at(-1);
-  const { biasable } = value;
+/**
+ * A convolution takes the constant that is added to its channels, when nothing else takes what it computes.
+ *
+ * @param axis of the channels, which the constant is added along.
+ */
+function joinBias(operation: Operation, value: Value, bias: Value, axis: number): Value | undefined {
+  const { biasable, dims } = value;
   const index = operation.inputs.indexOf(value);
   if (biasable === undefined || bias.constant === undefined || !operation.isOnlyUse(index)) return undefined;
-  return bias.dims?.length === 1 && bias.dims[0] === channels ? biasable(bias) : undefined;
+  const fits = bias.dims?.length === 1 && bias.dims[0] === dims?.[axis] && biasable.channelAxis === axis;
+  return fits ? biasable.with(bias) : undefined;
 }
 
 const biasAdd: Convert = (operation) => {
@@ -133,8 +137,8 @@ const biasAdd: Convert = (operation) => {
   const dims = operation.dims(0);
   if (operation.attributes.text("data_format", "NHWC").startsWith("NC") && dims.length > 2) {
     const channels = bias.dims?.[0] ?? dims[1] ?? 1;
-    if (x.biasable !== undefined && bias.constant !== undefined && operation.isOnlyUse(0))
-      return x.biasable(bias);
+    const biased = joinBias(operation, x, bias, 1);
+    if (biased !== undefined) return biased;
     const ones = dims.slice(2).map(() => 1);
     const target = [typeof channels === "number" ? channels : -1, ...ones];
     const column = operation.graph.reshape(bias, target, [channels, ...ones]);

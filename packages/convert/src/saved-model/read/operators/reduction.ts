@@ -70,7 +70,7 @@ const extreme =
   (op: "ArgMax" | "ArgMin"): Convert =>
   (operation) => {
     const dims = operation.dims(0);
-    const [number = 0] = operation.knownNumbers(1) ?? [];
+    const [number = 0] = operation.numbers(1);
     const axis = operation.axis(number, dims.length);
     const result = { type: "int64", dims: dims.filter((_, index) => index !== axis) } as const;
     const value = operation.emit(op, [operation.input(0)], result, { axis, keepdims: 0 });

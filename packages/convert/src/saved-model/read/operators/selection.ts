@@ -80,12 +80,15 @@ const oneHot: Convert = (operation) => {
   const dims = [...(indices.dims ?? [])];
   const size = depth.elements?.[0] ?? unknownDim();
   dims.splice(axis, 0, size);
-  return graph.emit(
-    "OneHot",
-    [graph.cast(indices, "int64"), depth, values],
-    { type: on.type, dims },
-    { axis },
-  );
+  // Negative indices are no class here; ONNX counts them from the end.
+  const places = graph.cast(indices, "int64");
+  const isNegative = graph.emit("Less", [places, graph.scalar("int64", 0)], {
+    type: "bool",
+    dims: places.dims,
+  });
+  const beyond = graph.reshape(graph.cast(depth, "int64"), [], []);
+  const valid = graph.emit("Where", [isNegative, beyond, places], { type: "int64", dims: places.dims });
+  return graph.emit("OneHot", [valid, depth, values], { type: on.type, dims }, { axis });
 };
 
 export const SELECTION: ReadonlyMap<string, Convert> = new Map<string, Convert>([
