@@ -8,11 +8,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { MODEL_SERVER_ENVIRONMENT, MODEL_SERVER_NODE_FLAGS } from "@vitrine/model-server/garbage";
 import { GrpcChannel } from "@vitrine/protocol/grpc/channel";
 import { GET_MODEL_STATUS, PREDICT } from "@vitrine/protocol/services";
 import { DataType, tensorToProto } from "@vitrine/protocol/tensor";
-import { residentMiB, startReady, VITRINE } from "./harness/processes.js";
+import { residentMiB, startVitrine } from "./harness/processes.js";
 
 const [reloads = 50, requests = 100_000] = process.argv.slice(2).map(Number);
 const FIRST_REQUESTS = 1000;
@@ -35,14 +34,10 @@ const list = [
 ].map(([name, base]) => `config { name: "${name}" base_path: "${base}" model_platform: "onnx" }`);
 const configFile = path.join(folder, "models.config");
 await writeFile(configFile, `model_config_list { ${list.join(" ")} }`);
-const server = await startReady(
-  [
-    ...([process.execPath, ...MODEL_SERVER_NODE_FLAGS, VITRINE] as const),
-    ...["serve", `--model_config_file=${configFile}`, "--host=127.0.0.1", "--log-level=warn"],
-    ...["--port=auto", "--rest_api_port=0", "--admin-port=0"],
-  ],
-  { env: MODEL_SERVER_ENVIRONMENT },
-);
+const server = await startVitrine([
+  ...["serve", `--model_config_file=${configFile}`, "--host=127.0.0.1", "--log-level=warn"],
+  ...["--port=auto", "--rest_api_port=0", "--admin-port=0"],
+]);
 const channel = new GrpcChannel("127.0.0.1", Number(new URL(server.ready.split(" ")[0] ?? "").port));
 let failed = 0;
 let sent = 0;
@@ -76,7 +71,7 @@ await server.stop();
 await rm(folder, { recursive: true });
 process.exitCode = failed === 0 && end <= baseline * 1.1 ? 0 : 1;
 
-/** Version by version in turn the float32 and the int8 model. */
+/** The float32 model as a new version, by rename. */
 async function publish(version: number): Promise<void> {
   const staging = path.join(folder, "staging");
   await cp(path.join(SHIPPED, "1"), staging, { recursive: true, preserveTimestamps: true });

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { MODEL_SERVER_ENVIRONMENT, MODEL_SERVER_NODE_FLAGS } from "@vitrine/model-server/garbage";
 
 export const VITRINE = fileURLToPath(new URL("../../../packages/cli/bin/vitrine.js", import.meta.url));
 
@@ -60,9 +61,13 @@ export async function startProgram(
   return { child, pid: child.pid ?? 0, ready, stop: () => stop(child) };
 }
 
-/** Starts `vitrine WORDS…`. */
-export function startVitrine(words: readonly string[], options?: StartOptions): Promise<MeasuredProcess> {
-  return startReady([process.execPath, VITRINE, ...words], options);
+/** Starts `vitrine WORDS…`; `serve` with all that it wants of its process, so that the one that is watched is the server. */
+export function startVitrine(words: readonly string[], options: StartOptions = {}): Promise<MeasuredProcess> {
+  const isServer = words[0] === "serve";
+  return startReady(
+    [process.execPath, ...(isServer ? MODEL_SERVER_NODE_FLAGS : []), VITRINE, ...words],
+    isServer ? { ...options, env: { ...MODEL_SERVER_ENVIRONMENT, ...options.env } } : options,
+  );
 }
 
 async function stop(child: ChildProcess): Promise<void> {

@@ -41,6 +41,11 @@ describe("versions", () => {
     expect(await versions()).toEqual({ 2: "2" });
   });
 
+  test("of a SavedModel are the base path itself, too", async () => {
+    await write("saved_model.pb", "variables/variables.index");
+    expect(await versions()).toEqual({ 1: "" });
+  });
+
   test("of an export that holds quantised variants alone need a choice", async () => {
     await write("config.json", "onnx/model_fp16.onnx", "onnx/model_quantized.onnx");
     await expect(versions()).rejects.toThrow(

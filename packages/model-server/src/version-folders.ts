@@ -35,7 +35,8 @@ export async function listVersions(
     folders.set(version, path.join(basePath, entry.name));
   }
   const isExport = entries.some(({ name }) => name === "config.json" || SAVED_MODEL_FILES.includes(name));
-  if (folders.size === 0 && isExport && (await findModel(basePath, modelFile)) !== undefined) folders.set(1, basePath);
+  if (folders.size === 0 && isExport && (await findModel(basePath, modelFile)) !== undefined)
+    folders.set(1, basePath);
   return folders;
 }
 
