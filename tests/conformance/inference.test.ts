@@ -285,6 +285,15 @@ describe.runIf(isOurs)("over HTTP", () => {
   });
 
   test.each<[string, number, unknown]>([
+    ["", 200, { name: "add", version: "1", state: "READY", reason: "" }],
+    ['{"ready": true}', 200, { name: "add", version: "1", state: "READY", reason: "" }],
+  ])("the repository's index for %j is %i", async (body, status, model) => {
+    const response = await fetch(`${target.rest}/v2/repository/index`, { method: "POST", body });
+    expect(response.status).toBe(status);
+    expect(await response.json()).toContainEqual(model);
+  });
+
+  test.each<[string, number, unknown]>([
     ["/v2", 200, { name: "vitrine" }],
     ["/v2/health/live", 200, { live: true }],
     ["/v2/health/ready", 200, { ready: true }],

@@ -13,6 +13,7 @@ import {
   signatureFor,
 } from "./inference-protocol.js";
 import { datatypeName } from "./inference-tensors.js";
+import { parseJson } from "./rest-json.js";
 import type { TensorSpec } from "./signature.js";
 
 export interface InferenceRestParts extends InferenceParts {
@@ -40,8 +41,9 @@ export function addInferenceRoutes(app: FastifyInstance, parts: InferenceRestPar
     reply.code(health.isReady ? 200 : 503).send({ ready: health.isReady }),
   );
   app.post("/v2/repository/index", async (request) => {
-    const body = await parts.bodyOf(request);
-    return repositoryIndex(registry, /"ready"\s*:\s*true/.test(body.toString("latin1")));
+    const bytes = await parts.bodyOf(request);
+    const body = bytes.byteLength === 0 ? undefined : parseJson(bytes);
+    return repositoryIndex(registry, body instanceof Map && body.get("ready") === true);
   });
   for (const path of paths("/ready")) {
     app.get<{ Params: ModelParams }>(path, ({ params: { model, version = "" } }, reply) => {
