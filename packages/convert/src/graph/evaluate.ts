@@ -26,6 +26,8 @@ type Evaluator = (node: Node, inputs: readonly (Constant | undefined)[]) => Cons
 /** A result larger than this and than its inputs is left to the run: a graph must not grow by being folded. */
 const MAX_GROWN_ELEMENTS = 2 ** 18;
 
+const MAX_EMPTY_SIZE = 2 ** 16;
+
 const COMPUTED_TYPES: ReadonlySet<ElementType> = new Set<ElementType>([
   "float32",
   "float64",
@@ -44,6 +46,12 @@ export function evaluate(node: Node, inputs: readonly (Constant | undefined)[]):
   const evaluator = EVALUATORS.get(node.op);
   if (evaluator === undefined) return undefined;
   if (inputs.some((input) => input?.type === "string")) return undefined;
+  // A size of 0 lets the others be anything at no cost of bytes.
+  if (
+    inputs.some((input) => input?.shape.some((size) => size > MAX_EMPTY_SIZE) && sizeOf(input.shape) === 0)
+  ) {
+    return undefined;
+  }
   return evaluator(node, inputs);
 }
 
@@ -254,6 +262,7 @@ const split: Evaluator = (node, [x, sizes]) => {
     sizes === undefined
       ? node.outputs.map((_, index) => Math.min(each, whole - each * index))
       : numbersOf(sizes);
+  if (parts.some((part) => part < 0 || part > whole)) return undefined;
   let start = 0;
   const results = parts.flatMap((part) => {
     const rows = Array.from({ length: part }, (_, at) => start + at);

@@ -8,6 +8,9 @@ import { inferShapes, refusingRanges } from "./infer-shapes.js";
 /** Folding these into floats would undo what quantisation is for. */
 const KEPT: ReadonlySet<string> = new Set(["QuantizeLinear", "DequantizeLinear"]);
 
+/** May be computed whatever the weights are: shapes and their kin. */
+const FREE_BYTES = 16 * 1024 * 1024;
+
 /**
  * Computes operators whose inputs are constant, and the arithmetic of sizes that follows from the shapes.
  *
@@ -18,8 +21,10 @@ export function foldConstants(graph: Graph): Graph {
   const infos = inferShapes(graph);
   const constants = new Map(graph.constants);
   const nodes: Node[] = [];
+  let budgetBytes = FREE_BYTES;
+  for (const { bytes } of constants.values()) budgetBytes += 2 * bytes.byteLength;
   for (const node of graph.nodes) {
-    const results = constantResults(node, constants) ?? knownSizes(node);
+    const results = affordable(constantResults(node, constants)) ?? knownSizes(node);
     if (results === undefined) nodes.push(withConstantTarget(node));
     else {
       node.outputs.forEach((output, index) => {
@@ -29,6 +34,14 @@ export function foldConstants(graph: Graph): Graph {
     }
   }
   return { ...graph, nodes, constants };
+
+  /** What was computed, as long as all of it together stays in proportion to the weights. */
+  function affordable(results: Constant[] | undefined): Constant[] | undefined {
+    const bytes = results?.reduce((sum, result) => sum + result.bytes.byteLength, 0) ?? 0;
+    if (bytes > budgetBytes) return undefined;
+    budgetBytes -= bytes;
+    return results;
+  }
 
   /** Sizes that are all known make the operators between Shape and Reshape needless. */
   function knownSizes(node: Node): Constant[] | undefined {

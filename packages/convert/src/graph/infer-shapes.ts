@@ -11,6 +11,7 @@ export type InferredValues = ReadonlyMap<string, ValueInfo>;
 
 /** Sizes are few; longer integer tensors are weights. */
 const MAX_VALUES = 64;
+const MAX_RANK = 64;
 
 /**
  * Works out types and shapes.
@@ -95,7 +96,16 @@ function constantInfo(constant: Constant): ValueInfo {
   return { type, sizes: shape, values: isSizes ? numbersOf(constant) : undefined };
 }
 
-function checked(info: ValueInfo, node: Node): ValueInfo {
+function checked(inferred: ValueInfo, node: Node): ValueInfo {
+  // Lists joined with themselves would double with every node.
+  const isLong = (inferred.values?.length ?? 0) > MAX_VALUES;
+  const info: ValueInfo = isLong ? { type: inferred.type, sizes: inferred.sizes } : inferred;
+  if ((info.sizes?.length ?? 0) > MAX_RANK) {
+    throw new ServeError(
+      "MODEL_INVALID",
+      `${node.name} (${node.op}) gave ${info.sizes?.length} dimensions, expected at most ${MAX_RANK}`,
+    );
+  }
   const wrong = info.sizes?.find(
     (size) => typeof size === "number" && !(Number.isSafeInteger(size) && size >= 0),
   );

@@ -11,6 +11,10 @@ export function removeNoOps(graph: Graph): Graph {
   const same = new Map<string, string>();
   const resolve = (value: string) => same.get(value) ?? value;
   const producers = new Map<string, Node>();
+  const taken = new Set([
+    ...graph.nodes.flatMap((node) => node.inputs.filter((input) => input !== "")),
+    ...graph.outputs.map(({ value }) => value),
+  ]);
   const nodes: Node[] = [];
   for (const source of graph.nodes) {
     const node = joinMoves({ ...source, inputs: source.inputs.map(resolve) }, producers, infos);
@@ -18,7 +22,7 @@ export function removeNoOps(graph: Graph): Graph {
     const [result = "", ...more] = node.outputs;
     const undone = undoneShape(node, producers, infos);
     if (undone !== undefined) same.set(result, undone);
-    else if (isNoOp(node, graph, infos) && more.every((output) => output === "" || node.op === "Dropout")) {
+    else if (isNoOp(node, graph, infos) && !more.some((output) => taken.has(output))) {
       same.set(result, data);
     } else {
       nodes.push(node);

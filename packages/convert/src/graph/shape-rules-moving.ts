@@ -23,9 +23,13 @@ function factors(sizes: readonly Size[]): { known: number; names: string[] } {
   return { known, names };
 }
 
-function productOf(known: number, names: readonly string[]): Size {
+/** More sizes multiplied are a size of their own: squares of squares would double with every node. */
+const MAX_NAMES = 8;
+
+function productOf(known: number, names: readonly string[]): Size | undefined {
   const [name, ...more] = names;
   if (name === undefined) return known;
+  if (names.length > MAX_NAMES) return undefined;
   if (known === 1 && more.length === 0) return name;
   return [...(known === 1 ? [] : [String(known)]), ...names.toSorted()].join("*");
 }
@@ -67,7 +71,7 @@ const flatten: ShapeRule = ({ node, input, unknownSize }) => {
   const axis = positiveAxis(numberAttribute(node, "axis", 1), sizes.length);
   const product = (part: readonly Size[]): Size => {
     const { known, names } = factors(part);
-    return productOf(known, names);
+    return productOf(known, names) ?? unknownSize();
   };
   return [{ type, sizes: [product(sizes.slice(0, axis)), product(sizes.slice(axis))] }];
 };
