@@ -2,7 +2,6 @@
 import path from "node:path";
 import { ServeError } from "@vitrine/protocol/status";
 import type { SignatureDef } from "../../gen/tensorflow/core/protobuf/meta_graph.js";
-import { elementTypeOfTensorFlow } from "../../graph/element-type.js";
 import type { Constant, ElementType, Graph, Shape } from "../../graph/graph.js";
 import { removeUnused } from "../../graph/remove-unused.js";
 import { Emitter, shapeOf, type Value } from "./emitter.js";
@@ -172,6 +171,8 @@ function emitSignature(
     inputs.set(alias, value);
     return value;
   };
+  // Before anything is emitted: a signature that is refused leaves no outputs behind.
+  const types = new Map(sorted(signature.outputs).map(([alias, info]) => [alias, typeOf(key, alias, info)]));
   const feeds = new Map<string, Value>();
   const readInputs = new Map<string, SignatureTensor>();
   for (const [alias, info] of sorted(signature.inputs)) {
@@ -204,7 +205,7 @@ function emitSignature(
     if (!outputs.has(graphName)) {
       outputs.set(graphName, value);
       const shape = shapeOfProto(info.tensorShape) ?? shapeOf(value);
-      emitter.output(graphName, value, elementTypeOfTensorFlow(info.dtype) ?? value.type, shape);
+      emitter.output(graphName, value, types.get(alias) ?? value.type, shape);
     }
     readOutputs.set(alias, tensorOf(key, alias, info, graphName));
   }

@@ -58,12 +58,14 @@ export function graphTensor(key: string, alias: string, info: TensorInfo): strin
   return `${node}:${index}`;
 }
 
+/** @throws {ServeError} MODEL_UNSUPPORTED for types that ONNX Runtime does not take from JavaScript. */
 export function typeOf(key: string, alias: string, info: TensorInfo): ElementType {
   const type = elementTypeOfTensorFlow(info.dtype);
-  if (type !== undefined) return type;
+  if (type !== undefined && type !== "bfloat16") return type;
   throw new ServeError(
     "MODEL_UNSUPPORTED",
-    `${alias} of signature ${key} is of dtype ${dtypeName(info.dtype)}, expected strings or numbers of whole bytes`,
+    `${alias} of signature ${key} is of dtype ${dtypeName(info.dtype)}, expected strings or numbers that ONNX Runtime ` +
+      "takes; cast it to float in the signature",
   );
 }
 
