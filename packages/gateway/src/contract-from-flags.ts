@@ -94,7 +94,7 @@ export function contractWithFlags(
       vitrine: {
         ...record(preprocessor.vitrine),
         ...presetOf(flags.preprocess),
-        ...(flags.preprocess !== undefined && input.isNchw ? { layout: "NCHW" } : {}),
+        ...(flags.preprocess === undefined ? {} : { layout: input.isNchw ? "NCHW" : "NHWC" }),
         ...(flags.orientation === undefined ? {} : { orientation: flags.orientation }),
       },
     },

@@ -1,5 +1,5 @@
 /** From what the contract says about pictures, and what the signature says about the input, to a plan for the pixels. */
-import type { PreprocessorConfig } from "@vitrine/protocol/contract";
+import { layoutOf, type PreprocessorConfig } from "@vitrine/protocol/contract";
 import { processorFamily } from "@vitrine/protocol/image-processors";
 import { DataType, dtypeName } from "@vitrine/protocol/tensor";
 import type { CropRule } from "./pixels/center-crop.js";
@@ -60,7 +60,7 @@ type Backend = "pillow" | "torchvision" | "transforms";
  * @throws {ServeError} MODEL_CONTRACT_MISMATCH that names the key and the part of the input that disagree.
  */
 export function planPreprocessing(config: PreprocessorConfig, input: ImageInput): PreprocessPlan {
-  const { orientation, layout, decoder, icc, reduced_decode } = config.vitrine;
+  const { orientation, decoder, icc, reduced_decode } = config.vitrine;
   const type = config.image_processor_type ?? config.feature_extractor_type ?? "";
   const family = processorFamily(type);
   if (OTHER_STEPS.includes(family)) {
@@ -83,7 +83,7 @@ export function planPreprocessing(config: PreprocessorConfig, input: ImageInput)
     arithmetic: planArithmetic(config, backend),
     isBgr: config.do_flip_channel_order,
     pad: config.do_pad && config.pad_size !== undefined ? sizeOf(config.pad_size) : undefined,
-    layout,
+    layout: layoutOf(config, input.shape),
     dtype: dtypeOf(input),
   };
   checkAspect(plan);

@@ -56,7 +56,7 @@ export function createVersionLoader(options: VersionLoaderOptions): LoadOptions[
         if (requests.length > 0) {
           return recordedRuns(requests, opened.signatures(graph), graph, warmUpIterations);
         }
-        return warmUpJobs(graph, warmUpRows).map((job) => ({ job, required: false }));
+        return warmUpJobs(graph, warmUpRows, contract).map((job) => ({ job, required: false }));
       },
       signal,
       broken,

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { contractFromFiles, contractFromJson, contractToJson, readContract } from "./contract.js";
+import { contractFromFiles, contractFromJson, contractToJson, layoutOf, readContract } from "./contract.js";
 import { ServeError } from "./status.js";
 
 const CONFIG = { id2label: { "0": "dress", "1": "hat" }, vitrine: { temperature: 1.5, threshold: 0.4 } };
@@ -32,7 +32,7 @@ describe("the two files", () => {
       do_resize: true,
       resample: 2,
       rescale_factor: 1 / 255,
-      vitrine: { preset: "tf", layout: "NHWC", orientation: "ignore" },
+      vitrine: { preset: "tf", orientation: "ignore" },
     });
   });
 
@@ -161,4 +161,26 @@ describe("in a version folder", () => {
       message: expect.stringMatching(/^config\.json was not JSON/),
     });
   });
+});
+
+test.each<[string, object, readonly number[] | undefined, string]>([
+  ["what the contract says", { vitrine: { layout: "NHWC" } }, [-1, 3, 8, 8], "NHWC"],
+  [
+    "channels last where the input has its three there",
+    { image_processor_type: "ViTImageProcessor" },
+    [-1, 8, 8, 3],
+    "NHWC",
+  ],
+  ["channels first where the input has its three there", {}, [-1, 3, 224, 224], "NCHW"],
+  [
+    "Hugging Face's where every size is open",
+    { image_processor_type: "ViTImageProcessor" },
+    [-1, -1, -1, -1],
+    "NCHW",
+  ],
+  ["Hugging Face's of old, too", { feature_extractor_type: "ViTFeatureExtractor" }, undefined, "NCHW"],
+  ["channels last where nobody says anything", {}, [-1, -1, -1, -1], "NHWC"],
+])("the order of the input is %s", (_, preprocessor, shape, expected) => {
+  const contract = contractFromFiles({ id2label: { 0: "a" } }, preprocessor);
+  expect(layoutOf(contract.preprocessor, shape)).toBe(expected);
 });

@@ -110,7 +110,8 @@ const preprocessorObject = z.looseObject({
        * - `transforms`: torchvision's Resize, CenterCrop, ToTensor and Normalize on a Pillow picture.
        */
       backend: z.enum(["pillow", "torchvision", "transforms"]).optional(),
-      layout: z.enum(["NHWC", "NCHW"]).default("NHWC"),
+      /** Without it, as the model's input shows; where that is open, too, see {@link layoutOf}. */
+      layout: z.enum(["NHWC", "NCHW"]).optional(),
     })
     .prefault({}),
 });
@@ -131,6 +132,21 @@ const modelConfigSchema = z.looseObject({
 });
 
 export type PreprocessorConfig = z.output<typeof preprocessorSchema>;
+
+/**
+ * Order of the model's input. A file of a Hugging Face processor that says nothing means channels first: its models
+ * are PyTorch's, and their exports often leave every size open.
+ *
+ * @param shape of the input, -1 where a size is open; undefined when not even their number is known.
+ */
+export function layoutOf(config: PreprocessorConfig, shape: readonly number[] | undefined): "NHWC" | "NCHW" {
+  const { layout } = config.vitrine;
+  if (layout !== undefined) return layout;
+  if (shape?.length === 4 && shape[3] === 3) return "NHWC";
+  if (shape?.length === 4 && shape[1] === 3) return "NCHW";
+  const isProcessor = config.image_processor_type ?? config.feature_extractor_type;
+  return isProcessor === undefined ? "NHWC" : "NCHW";
+}
 
 export interface ModelContract {
   /** Both files as they were written; what travels and what the digest covers. */
