@@ -1,7 +1,7 @@
 /** Tensors of one photo under many configurations, what they share worked out once. */
 import { decodePicture, hasColourProfile } from "@vitrine/gateway/pixels/decode";
 import { createBaselineDecoder } from "@vitrine/gateway/pixels/jpeg-baseline";
-import { tensorOf } from "@vitrine/gateway/pixels/normalize";
+import { padTensor, tensorOf } from "@vitrine/gateway/pixels/normalize";
 import { turnUpright } from "@vitrine/gateway/pixels/orientation";
 import { prepareRgb } from "@vitrine/gateway/pixels/prepare";
 import { resize } from "@vitrine/gateway/pixels/resize";
@@ -104,8 +104,15 @@ export async function openPhoto(bytes: Uint8Array, maxPixels: number): Promise<P
     async samplesOf(plan) {
       const picture = await pictureOf(plan);
       if (picture === undefined) return undefined;
-      const { data } = tensorOf(picture, plan.arithmetic, plan.isBgr, "NHWC", DataType.DT_FLOAT);
-      return { ...picture, pixels: data instanceof Float32Array ? data : Float32Array.from(data) };
+      const made = tensorOf(picture, plan.arithmetic, plan.isBgr, "NHWC", DataType.DT_FLOAT);
+      try {
+        const { shape, data } = plan.pad === undefined ? made : padTensor(made, "NHWC", plan.pad);
+        const pixels = data instanceof Float32Array ? data : Float32Array.from(data);
+        return { width: shape[2] ?? 0, height: shape[1] ?? 0, pixels };
+      } catch (error) {
+        if (error instanceof ServeError) return undefined;
+        throw error;
+      }
     },
   };
 }

@@ -21,13 +21,16 @@ export function reportOf(finding: Finding, { photoPath, photo, name, recorded }:
     "",
   ];
   if (finding.isEqual) return `${[...lines, `equal: ${apart(finding.remaining)}`].join("\n")}\n`;
-  const { distance, changes } = finding;
+  const { distance, changes, remaining } = finding;
+  // What is far from everything that was tried is not described by what happens to be nearest.
+  const isNear = finding.isExplained || remaining.mean < recorded.range / 20;
   lines.push(
     distance === undefined ? "different: not of the same size or layout" : `different: ${apart(distance)}`,
   );
   const [first] = changes;
-  if (first !== undefined) lines.push(`first to part: ${first.step}`, "", ...table(changes, recorded.range));
-  lines.push("", ...ending(finding));
+  if (first !== undefined && isNear)
+    lines.push(`first to part: ${first.step}`, "", ...table(changes, recorded.range));
+  lines.push("", ...(isNear ? ending(finding) : [NOTHING_NEAR]));
   return `${lines.join("\n")}\n`;
 }
 
@@ -58,7 +61,7 @@ function table(changes: readonly Change[], range: number): string[] {
   );
 }
 
-function ending({ isExplained, remaining, set, changes }: Finding): string[] {
+function ending({ isExplained, remaining, set }: Finding): string[] {
   const hasKeys = Object.keys(set).length > 0;
   const keys = hasKeys
     ? [
@@ -69,11 +72,6 @@ function ending({ isExplained, remaining, set, changes }: Finding): string[] {
   const flags = flagsOf(set);
   const asFlags = flags === undefined ? [] : [`or, for vitrine gateway: ${flags}`];
   if (isExplained) return ["With that the tensors are equal.", ...keys, ...asFlags];
-  if (changes.length === 0 && Number.isNaN(remaining.mean)) {
-    return [
-      "No way of resizing and cropping that is known here makes a tensor of this size. Is it of this photo?",
-    ];
-  }
   return [
     `The nearest that was found is still apart: ${apart(remaining)}.`,
     isSmall(remaining) ? DECODER_HINT : "Is it of this photo, without augmentation?",
@@ -81,6 +79,9 @@ function ending({ isExplained, remaining, set, changes }: Finding): string[] {
     ...asFlags,
   ];
 }
+
+const NOTHING_NEAR =
+  "Nothing that was tried comes near it. Is it of this photo, without augmentation, and cut from its middle?";
 
 const DECODER_HINT =
   "So little is left to another decoder (TensorFlow's decode_jpeg is not Pillow's to the bit), or to another version of the library.";

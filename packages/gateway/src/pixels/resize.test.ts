@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { placeOn } from "./center-crop.js";
 import { type Resize, resize } from "./resize.js";
 import { type ResizeKernel, resizeBy } from "./resize-kernel.js";
 import { createSimdResize } from "./resize-simd.js";
@@ -71,6 +72,32 @@ describe.each(implementations)("resize by $name", ({ resizeWith, every }) => {
 
     expect(differing12).toEqual([]);
   });
+
+  it.each(["nearest", "bilinear", "lanczos"] as const)(
+    "gives by %s the window that is cut out of the whole",
+    (filter) => {
+      const picture = formulaPicture(60, 40);
+      for (const [size, window] of [
+        [
+          { width: 120, height: 80 },
+          { x: 30, y: 20, width: 60, height: 40 },
+        ],
+        [
+          { width: 60, height: 40 },
+          { x: 5, y: 7, width: 20, height: 33 },
+        ],
+        [
+          { width: 33, height: 90 },
+          { x: 0, y: 11, width: 33, height: 50 },
+        ],
+      ] as const) {
+        const whole = resizeWith(picture, { ...size, filter });
+        const cut = placeOn(whole, { ...window, x: -window.x, y: -window.y });
+
+        expect(sha256(resizeWith(picture, { ...size, filter, window }).pixels)).toBe(sha256(cut.pixels));
+      }
+    },
+  );
 
   it("leaves the source as it was and can be called again", () => {
     const picture = formulaPicture(120, 90);

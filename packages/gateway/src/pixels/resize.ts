@@ -280,8 +280,9 @@ function resizeNearest(picture: RgbPicture, target: ResizeTarget): RgbPicture {
   const { width: fromWidth, height: fromHeight, pixels } = picture;
   const { x: firstColumn, y: firstRow, width, height } = windowOf(target);
   const [left, top, right, bottom] = target.box ?? [0, 0, fromWidth, fromHeight];
-  const isWhole = left === 0 && top === 0 && right === width && bottom === height;
-  if (isWhole && fromWidth === width && fromHeight === height) return picture;
+  const isWholeBox = left === 0 && top === 0 && right === fromWidth && bottom === fromHeight;
+  const isWholeTarget = width === target.width && height === target.height;
+  if (isWholeBox && isWholeTarget && fromWidth === width && fromHeight === height) return picture;
   const columns = nearestPositions(left, right, target.width).subarray(firstColumn, firstColumn + width);
   const rows = nearestPositions(top, bottom, target.height).subarray(firstRow, firstRow + height);
   const resized = new Uint8Array(3 * width * height);
