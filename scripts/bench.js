@@ -13,6 +13,7 @@ const BENCHMARKS = [
   "model-server",
   "model-server-faults",
   "model-server-rivals",
+  "convert",
   "rest-body",
   "scheduling",
   "gateway",

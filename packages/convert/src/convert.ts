@@ -14,7 +14,7 @@ import { digestOfSource, findSource, type ModelSource, readSource } from "./mode
 import { converterVersion } from "./provenance.js";
 import { type Difference, TOLERANCE, verifyFiles, verifyRecorded, writeTrial } from "./verify.js";
 import { placeModel, planTarget, type Target } from "./version-folder.js";
-import { writeContract, writeModel } from "./write-model.js";
+import { modelFile, type PreparedModel, prepareModel, writeContract } from "./write-model.js";
 
 export interface ConvertRequest {
   readonly source: string;
@@ -91,16 +91,20 @@ export async function convertModel(
     const digest = await digestOfSource(source, signal);
     const place = path.join(draft, target.name);
     const trial = { source: path.join(draft, "source.trial"), written: path.join(draft, "written.trial") };
-    const written = await readAndWrite({
+    const prepared = await readAndPrepare({
       request,
       source,
       target,
       digest,
-      place,
       trial: trial.source,
       say,
       signal,
     });
+    signal.throwIfAborted();
+    // What was read is no longer needed, only what is to be written.
+    collectGarbage();
+    const written = await writePrepared(prepared, place, target);
+    say(`wrote ${written.operators} operators; running what was written`);
     signal.throwIfAborted();
 
     // From here on no graph is in memory: ONNX Runtime needs the room.
@@ -108,7 +112,7 @@ export async function convertModel(
     if (target.kind === "saved-model") {
       await readBack(place, trial.written);
       collectGarbage();
-    } else trial.written = target.kind === "onnx-folder" ? path.join(place, "model.onnx") : place;
+    } else trial.written = modelFile(place, target);
     const checks = await checkWritten(written, trial, request, signal);
     await placeModel(place, target);
     const { facts, contract } = written;
@@ -125,23 +129,27 @@ interface Written {
   readonly isQuantized: boolean;
   readonly facts: ModelFacts;
   readonly contract: ModelContract | undefined;
+  readonly operators: number;
 }
 
-interface Writing {
+interface Prepared extends Written {
+  /** Taken out when it has been written, so that its weights can go. */
+  model: PreparedModel | undefined;
+}
+
+interface Preparing {
   readonly request: ConvertRequest;
   readonly source: ModelSource;
   readonly target: Target;
   readonly digest: string;
-  /** File or folder in the draft. */
-  readonly place: string;
   /** File for the graph as it was read, to be run. */
   readonly trial: string;
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
-async function readAndWrite(writing: Writing): Promise<Written> {
-  const { request, source, target, place, say, signal } = writing;
+async function readAndPrepare(preparing: Preparing): Promise<Prepared> {
+  const { request, source, target, say, signal } = preparing;
   const read = await readSource(source, request);
   signal.throwIfAborted();
   say(`read ${source.path}: ${read.nodes.length} operators`);
@@ -150,14 +158,21 @@ async function readAndWrite(writing: Writing): Promise<Written> {
     "vitrine.converter": `vitrine ${await converterVersion()}`,
     "vitrine.source": path.basename(path.resolve(source.path)),
     "vitrine.source_format": source.format,
-    "vitrine.source_sha256": writing.digest,
+    "vitrine.source_sha256": preparing.digest,
   };
-  const operators = await writeModel(graph, place, { target, metadata, opset: request.opset });
-  if (contract !== undefined) await writeContract(contract, place, target);
-  await writeTrial(graph, "plain", writing.trial);
-  say(`wrote ${operators} operators; running what was written`);
+  const model = await prepareModel(graph, { target, metadata, opset: request.opset });
+  await writeTrial(graph, "plain", preparing.trial);
   const { inputs, outputs } = graph;
-  return { inputs, outputs, isQuantized: isQuantized(read), facts, contract };
+  const { operators } = model;
+  return { model, inputs, outputs, isQuantized: isQuantized(read), facts, contract, operators };
+}
+
+async function writePrepared(prepared: Prepared, place: string, target: Target): Promise<Written> {
+  const { model, contract } = prepared;
+  prepared.model = undefined;
+  await model?.write(place);
+  if (contract !== undefined) await writeContract(contract, place, target);
+  return prepared;
 }
 
 async function readBack(folder: string, trial: string): Promise<void> {
@@ -165,18 +180,23 @@ async function readBack(folder: string, trial: string): Promise<void> {
   await writeTrial(await readSavedModel(folder), "optimised", trial);
 }
 
-/** A batch of two: rows must not mix, and a batch of one must not have been built in. */
-const BATCH_SIZES = [2];
+/** Two rows must not mix, and a batch of one must not have been built in; one row is enough to see that weights are right. */
+function batchSizeFor({ parameters }: ModelFacts): number {
+  return (parameters ?? 0) > LARGE_MODEL_PARAMETERS ? 1 : 2;
+}
+
+/** From here on running the model takes most of the time of its conversion. */
+const LARGE_MODEL_PARAMETERS = 8_000_000;
 
 async function checkWritten(
-  { inputs, outputs, isQuantized: quantized }: Written,
+  { inputs, outputs, isQuantized: quantized, facts }: Written,
   trial: { readonly source: string; readonly written: string },
   { recorded, tolerance: wanted }: ConvertRequest,
   signal: AbortSignal,
 ): Promise<Pick<ConvertReport, "readBack" | "recorded">> {
   const tolerance = wanted ?? (quantized ? QUANTIZED_TOLERANCE : TOLERANCE);
   const { differences } = await verifyFiles(inputs, trial.source, trial.written, {
-    batchSizes: BATCH_SIZES,
+    batchSizes: [batchSizeFor(facts)],
     tolerance,
   });
   signal.throwIfAborted();

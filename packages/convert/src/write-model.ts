@@ -13,26 +13,35 @@ export interface WriteModelOptions {
   readonly opset: number | undefined;
 }
 
-/**
- * @param place file or folder, in a folder that exists.
- * @returns how many operators were written.
- * @throws {ServeError} MODEL_UNSUPPORTED when the format cannot say the graph.
- */
-export async function writeModel(
+/** A model that is ready to be written: from here on only the disk can fail it. */
+export interface PreparedModel {
+  readonly operators: number;
+  /** @param place file or folder, in a folder that exists. */
+  write(place: string): Promise<unknown>;
+}
+
+/** @throws {ServeError} MODEL_UNSUPPORTED when the format cannot say the graph. */
+export async function prepareModel(
   graph: Graph,
-  place: string,
   { target, metadata, opset }: WriteModelOptions,
-): Promise<number> {
+): Promise<PreparedModel> {
   if (target.kind === "saved-model") {
-    const { writeSavedModel } = await import("./saved-model/write/write-saved-model.js");
-    return await writeSavedModel(graph, place, { metadata });
+    const { prepareSavedModel } = await import("./saved-model/write/write-saved-model.js");
+    return prepareSavedModel(graph, { metadata });
   }
   const prepared = preparedGraph(graph, "optimised");
-  const isFolder = target.kind === "onnx-folder";
-  if (isFolder) await mkdir(place);
-  const file = isFolder ? path.join(place, "model.onnx") : place;
-  await writeOnnx(prepared, file, { metadata, opset });
-  return prepared.nodes.length;
+  return {
+    operators: prepared.nodes.length,
+    write: async (place) => {
+      if (target.kind === "onnx-folder") await mkdir(place);
+      return await writeOnnx(prepared, modelFile(place, target), { metadata, opset });
+    },
+  };
+}
+
+/** The ONNX model of a file or folder. */
+export function modelFile(place: string, { kind }: Target): string {
+  return kind === "onnx-folder" ? path.join(place, "model.onnx") : place;
 }
 
 /** Puts the contract's files where servers look for them. */

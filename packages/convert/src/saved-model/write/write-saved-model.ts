@@ -22,7 +22,7 @@ import { optimise } from "../../graph/optimise.js";
 import { shapeProto, tensorAttr, typeAttr, typesAttr } from "./attr-values.js";
 import { type TensorFlowModel, toTensorFlow } from "./graph-def.js";
 import { writeTensorBundle } from "./tensor-bundle.js";
-import type { TensorFlowGraph, TensorRef, Variable } from "./tensorflow-graph.js";
+import type { TensorFlowGraph, TensorRef } from "./tensorflow-graph.js";
 
 /** Version of the graphs that TensorFlow 2.11 wrote: every later one reads them. */
 const GRAPH_PRODUCER = 1286;
@@ -38,12 +38,21 @@ export interface SavedModelOptions {
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
-interface EncodedSavedModel {
-  readonly message: SavedModel;
-  readonly variables: readonly Variable[];
+/** A SavedModel that is ready to be written: from here on only the disk can fail it. */
+export interface PreparedSavedModel {
+  /** Nodes of TensorFlow's graph, constants and restore included. */
+  readonly operators: number;
+  /** @param folder the version folder; it is made. */
+  write(folder: string): Promise<void>;
 }
 
-function encodeSavedModel(graph: Graph, options: SavedModelOptions): EncodedSavedModel {
+/**
+ * Says a graph in TensorFlow's operators.
+ *
+ * @param graph in any layout. What is returned holds none of it but the weights that are written as they are.
+ * @throws {ServeError} MODEL_UNSUPPORTED that names what TensorFlow cannot say. Nothing has been written then.
+ */
+export function prepareSavedModel(graph: Graph, options: SavedModelOptions = {}): PreparedSavedModel {
   const source = withOutputShapes(optimise(toLayout(optimise(graph), "NHWC")));
   const model = toTensorFlow(source);
   const { variables } = model.graph;
@@ -71,35 +80,31 @@ function encodeSavedModel(graph: Graph, options: SavedModelOptions): EncodedSave
     assetFileDef: [],
     objectGraphDef: undefined,
   };
-  return { variables, message: { savedModelSchemaVersion: 1n, metaGraphs: [metaGraph] } };
+  return {
+    operators: model.graph.nodes.length,
+    write: async (folder) => {
+      await mkdir(path.join(folder, "variables"), { recursive: true });
+      const message = SavedModel.encode({ savedModelSchemaVersion: 1n, metaGraphs: [metaGraph] }).finish();
+      await writeFile(path.join(folder, "saved_model.pb"), message);
+      if (variables.length > 0) {
+        const tensors = new Map(variables.map((variable) => [variable.name, variable]));
+        await writeTensorBundle(path.join(folder, "variables", "variables"), tensors);
+      }
+      if (options.metadata === undefined) return;
+      await mkdir(path.join(folder, "assets.extra"), { recursive: true });
+      const text = `${JSON.stringify(options.metadata, undefined, 2)}\n`;
+      await writeFile(path.join(folder, "assets.extra", "vitrine.json"), text);
+    },
+  };
 }
 
-/**
- * Writes a graph as a SavedModel.
- *
- * @param graph in any layout.
- * @param folder the version folder; it is made.
- * @returns how many nodes the graph has in TensorFlow, constants and restore included.
- * @throws {ServeError} MODEL_UNSUPPORTED that names what TensorFlow cannot say. Nothing has been written then.
- */
+/** Prepares and writes in one go. @throws {ServeError} as {@link prepareSavedModel}. */
 export async function writeSavedModel(
   graph: Graph,
   folder: string,
   options: SavedModelOptions = {},
-): Promise<number> {
-  const { variables, message } = encodeSavedModel(graph, options);
-  await mkdir(path.join(folder, "variables"), { recursive: true });
-  await writeFile(path.join(folder, "saved_model.pb"), SavedModel.encode(message).finish());
-  if (variables.length > 0) {
-    const tensors = new Map(variables.map((variable) => [variable.name, variable]));
-    await writeTensorBundle(path.join(folder, "variables", "variables"), tensors);
-  }
-  if (options.metadata !== undefined) {
-    await mkdir(path.join(folder, "assets.extra"), { recursive: true });
-    const text = `${JSON.stringify(options.metadata, undefined, 2)}\n`;
-    await writeFile(path.join(folder, "assets.extra", "vitrine.json"), text);
-  }
-  return message.metaGraphs[0]?.graphDef?.node.length ?? 0;
+): Promise<void> {
+  await prepareSavedModel(graph, options).write(folder);
 }
 
 function signatureOf(source: Graph, model: TensorFlowModel): SignatureDef {

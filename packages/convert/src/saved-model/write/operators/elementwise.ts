@@ -208,6 +208,18 @@ function thresholdedRelu(operator: Operator): TensorRef {
   return operator.result("Mul", [x, cast(operator, above, x.type)], typed(x));
 }
 
+/** Towards zero by `bias`, and zero where |x| is at most `lambd`. */
+function shrink(operator: Operator): TensorRef {
+  const x = operator.input(0);
+  const limit = operator.scalar(numberAttribute(operator.node, "lambd", 0.5), x.type, "lambd");
+  const bias = operator.scalar(numberAttribute(operator.node, "bias", 0), x.type, "bias");
+  const far = operator.helper("Greater", [operator.helper("Abs", [x], typed(x)), limit], typed(x), "bool");
+  const step = operator.helper("Mul", [operator.helper("Sign", [x], typed(x)), bias], typed(x));
+  const moved = operator.helper("Sub", [x, step], typed(x));
+  const zeros = operator.helper("ZerosLike", [x], typed(x));
+  return operator.result("SelectV2", [far, moved, zeros], typed(x), x.type);
+}
+
 /** max(0, min(1, alpha x + beta)). */
 function hardSigmoidOf(operator: Operator, x: TensorRef, alpha: number, beta: number): TensorRef {
   const line = withNumber(operator, "AddV2", withNumber(operator, "Mul", x, alpha, "alpha"), beta, "beta");
@@ -318,6 +330,7 @@ export const ELEMENTWISE: ReadonlyMap<string, OperatorWriter> = new Map<string, 
   ["Pow", power],
   ["PRelu", prelu],
   ["Selu", selu],
+  ["Shrink", shrink],
   ["Swish", swish],
   ["ThresholdedRelu", thresholdedRelu],
   ["Where", where],

@@ -5,7 +5,7 @@ import { type Operator, typed } from "../operator.js";
 import type { OperatorWriter } from "../operator-writers.js";
 import type { TensorRef } from "../tensorflow-graph.js";
 import { cast } from "./elementwise.js";
-import { transposed } from "./shapes.js";
+import { sizeAt, transposed } from "./shapes.js";
 
 interface Resize {
   /** The two axes that change. */
@@ -19,6 +19,8 @@ interface Resize {
 
 function resize(operator: Operator): TensorRef {
   const x = operator.input(0);
+  const repeats = repeatsOf(operator);
+  if (repeats !== undefined) return repeated(operator, x, repeats);
   const target = resizeOf(operator);
   const isNhwc = target.axes[0] === 1 && target.axes[1] === 2;
   const isNchw = target.axes[0] === 2 && target.axes[1] === 3;
@@ -29,6 +31,56 @@ function resize(operator: Operator): TensorRef {
   const sampled = sampler(operator, target)(data);
   const back = isNhwc ? sampled : transposed(operator, sampled, [0, 3, 1, 2]);
   return cast(operator, back, x.type);
+}
+
+/** How often each element stands, where that is all there is to it and the axes are not height and width. */
+function repeatsOf(operator: Operator): readonly (readonly [axis: number, times: number])[] | undefined {
+  const { node } = operator;
+  const rank = operator.rank(0);
+  const shape = operator.shape(0) ?? [];
+  if (textAttribute(node, "mode", "nearest") !== "nearest") return undefined;
+  const places = textAttribute(node, "coordinate_transformation_mode", "half_pixel");
+  const isFloor =
+    places === "half_pixel" ||
+    (places === "asymmetric" && textAttribute(node, "nearest_mode", "round_prefer_floor") === "floor");
+  const axes = (numbersAttribute(node, "axes") ?? Array.from({ length: rank }, (_, axis) => axis)).map(
+    (axis) => operator.axis(axis),
+  );
+  const factors = axes.map((axis, index) => {
+    if (operator.has(2)) return operator.numbers(2)?.[index] ?? -1;
+    const wanted = operator.numbers(3)?.[index] ?? -1;
+    return wanted === shape[axis] ? 1 : wanted / (shape[axis] ?? -1);
+  });
+  if (!isFloor || factors.some((factor) => !Number.isInteger(factor) || factor < 1)) return undefined;
+  const changed = axes.flatMap((axis, index): [number, number][] => {
+    const factor = factors[index] ?? 1;
+    return factor === 1 ? [] : [[axis, factor]];
+  });
+  const isPicture = rank === 4 && changed.every(([axis]) => axis === 1 || axis === 2);
+  return isPicture || (rank === 4 && changed.every(([axis]) => axis > 1)) ? undefined : changed;
+}
+
+function repeated(
+  operator: Operator,
+  x: TensorRef,
+  repeats: readonly (readonly [axis: number, times: number])[],
+): TensorRef {
+  const int32 = { T: typeAttr("int32") };
+  return repeats.reduce((value, [axis, times]) => {
+    const size = sizeAt(operator, operator.shapeOf(value), axis);
+    const factor = operator.int32(times, "times");
+    const places = operator.helper(
+      "Range",
+      [operator.int32(0, "zero"), operator.helper("Mul", [size, factor], int32), operator.int32(1, "one")],
+      { Tidx: typeAttr("int32") },
+    );
+    const indices = operator.helper("FloorDiv", [places, factor], int32);
+    return operator.helper("GatherV2", [value, indices, operator.int32(axis, "axis")], {
+      Tparams: typeAttr(value.type),
+      Tindices: typeAttr("int32"),
+      Taxis: typeAttr("int32"),
+    });
+  }, x);
 }
 
 function resizeOf(operator: Operator): Resize {

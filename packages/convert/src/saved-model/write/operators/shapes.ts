@@ -93,7 +93,8 @@ export function packSizes(operator: Operator, source: TensorRef, sizes: readonly
   return packed(operator, parts);
 }
 
-function sizeAt(operator: Operator, shape: TensorRef, axis: number): TensorRef {
+/** One entry of a shape, a scalar. */
+export function sizeAt(operator: Operator, shape: TensorRef, axis: number): TensorRef {
   return operator.helper(
     "StridedSlice",
     [shape, operator.int32s([axis], "from"), operator.int32s([axis + 1], "to"), operator.int32s([1], "step")],
