@@ -197,6 +197,16 @@ export class LayerCall {
       );
   }
 
+  /**
+   * Guards a constant or a row of nodes that the rule makes from sizes the file states, not from weights it holds.
+   *
+   * @throws {ServeError} MODEL_INVALID above what any classifier needs.
+   */
+  bound(count: number, most: number, what: string): void {
+    if (!(count <= most))
+      throw damaged(`${this.site.path}: it had ${count} ${what}, expected at most ${most}`);
+  }
+
   /** @throws {ServeError} MODEL_UNSUPPORTED always. @param what of the layer cannot be converted. */
   refuse(what: string, advice: string): never {
     throw unsupported({ layer: this.site.path, type: `${this.site.className} with ${what}`, advice });

@@ -1,4 +1,5 @@
 import { ServeError } from "@vitrine/protocol/status";
+import type { Tensor } from "@vitrine/protocol/tensor";
 import { describe, expect, it } from "vitest";
 import { float32Constant } from "../graph/constant-values.js";
 import type { Constant, Graph } from "../graph/graph.js";
@@ -205,6 +206,19 @@ describe("damaged configurations", () => {
     expect(error.message).toMatch(/^odd: /);
   });
 
+  it.each([
+    ["LayerNormalization", [null, 2 ** 31], { axis: -1, scale: false, center: false }],
+    ["Resizing", [null, 2 ** 20, 2 ** 19, 1], { height: 1000, width: 7, interpolation: "lanczos3" }],
+    ["AdaptiveMaxPooling1D", [null, 2 ** 30, 1], { output_size: 2 ** 30 }],
+    ["AdaptiveAveragePooling1D", [null, 2 ** 30, 1], { output_size: 1000 }],
+  ])(
+    "whose %s of %o would take memory for what the file does not hold are refused",
+    (className, shape, config) => {
+      const model = functional([input("x", shape), layer(className, "huge", ["x"], config)], "huge");
+      expect(refusal(() => graphOf(model)).message).toMatch(/^huge: it had \d+ .*, expected at most/);
+    },
+  );
+
   it("whose input states no shape are refused with what would help", () => {
     const model = functional([input("x", null), layer("ReLU", "r", ["x"])], "r");
     expect(refusal(() => graphOf(model)).message).toContain("call the model once before saving it");
@@ -297,6 +311,84 @@ describe("weights", () => {
   });
 });
 
+describe("channels first", () => {
+  const size = { kernel_size: [3, 2], strides: [2, 1], padding: "same", filters: 4, depth_multiplier: 2 };
+  const weights = {
+    odd: {
+      "odd/kernel:0": values(3 * 2 * 3 * 4, [3, 2, 3, 4]),
+      "odd/depthwise_kernel:0": values(3 * 2 * 3 * 2, [3, 2, 3, 2]),
+      "odd/pointwise_kernel:0": values(6 * 4, [1, 1, 6, 4]),
+      "odd/bias:0": values(4, [4]),
+    },
+  };
+  const transposed = { odd: { ...weights.odd, "odd/kernel:0": values(3 * 2 * 4 * 3, [3, 2, 4, 3]) } };
+  const wide = { odd: { ...weights.odd, "odd/bias:0": values(6, [6]) } };
+
+  it.each([
+    ["Conv2D", weights],
+    ["Conv2DTranspose", transposed],
+    ["SeparableConv2D", weights],
+    ["DepthwiseConv2D", wide],
+    ["MaxPooling2D", {}],
+    ["AveragePooling2D", {}],
+    ["UpSampling2D", {}],
+    ["ZeroPadding2D", {}],
+    ["Cropping2D", {}],
+    ["GlobalAveragePooling2D", {}],
+  ] as const)("%s gives what it gives with channels last", async (className, named) => {
+    const special = { ZeroPadding2D: { padding: 1 }, Cropping2D: { cropping: 1 }, UpSampling2D: { size: 2 } };
+    const options = {
+      ...(/Conv|Pooling/.test(className) ? { ...size, pool_size: [3, 2] } : {}),
+      ...(className in special ? special[className as keyof typeof special] : {}),
+    };
+    const results = await Promise.all(
+      ["channels_first", "channels_last"].map(async (dataFormat) => {
+        const first = dataFormat === "channels_first";
+        const odd = layer(className, "odd", [first ? "turned" : "x"], {
+          ...options,
+          data_format: dataFormat,
+        });
+        const turn = layer("Permute", "turned", ["x"], { dims: [3, 1, 2] });
+        const back = layer("Permute", "back", ["odd"], { dims: [2, 3, 1] });
+        const flat = className.startsWith("Global");
+        const model = functional(
+          [input("x", [null, 5, 6, 3]), ...(first ? [turn, odd, ...(flat ? [] : [back])] : [odd])],
+          first && !flat ? "back" : "odd",
+        );
+        const data = Float32Array.from({ length: 90 }, (_, index) => Math.sin(index));
+        const graph = graphOf(model, structuredClone(named));
+        const given = await runGraph(
+          graph,
+          new Map<string, Tensor>([["x", { dtype: 1, shape: [1, 5, 6, 3], data }]]),
+        );
+        return given.get(first && !flat ? "back" : "odd");
+      }),
+    );
+    const [first, last] = results;
+    expect(first?.shape).toEqual(last?.shape);
+    const [a, b] = results.map((result) => Array.from(result?.data as Float32Array));
+    expect(
+      Math.max(...(a ?? []).map((value, index) => Math.abs(value - (b?.[index] ?? Number.NaN)))),
+    ).toBeLessThan(1e-5);
+  });
+});
+
+describe("an activation that is a layer", () => {
+  it.each([
+    [{ class_name: "LeakyReLU", config: { name: "l", alpha: 0.5 } }, [-1, -0.5, 1, 2]],
+    [
+      { module: "keras.layers", class_name: "LeakyReLU", config: { name: "l" }, registered_name: null },
+      [-0.6, -0.3, 1, 2],
+    ],
+    [{ class_name: "ReLU", config: { max_value: 1.5 } }, [0, 0, 1, 1.5]],
+    [{ class_name: "function", config: "relu", module: "builtins" }, [0, 0, 1, 2]],
+  ])("%o is applied with its own options", async (activation, wanted) => {
+    const model = functional([input(), layer("Activation", "act", ["x"], { activation })], "act");
+    const given = await run(graphOf(model), [-2, -1, 1, 2]);
+    expect(given.map((value) => Number(value.toFixed(4)))).toEqual(wanted);
+  });
+});
+
 describe("old words", () => {
   it("a nested model whose first call is node 1 is found", async () => {
     const inner = {
@@ -338,7 +430,9 @@ describe("old words", () => {
     });
     const model = functional([input("x", [null, 2, 2, 1]), convolution], "conv");
     const graph = graphOf(model, { conv: { "conv/kernel:0": float32Constant([3], [1, 1, 1, 1]) } });
-    const feeds = new Map([["x", { dtype: 1, shape: [1, 2, 2, 1], data: Float32Array.of(1, 2, 3, 4) }]]);
+    const feeds = new Map<string, Tensor>([
+      ["x", { dtype: 1, shape: [1, 2, 2, 1], data: Float32Array.of(1, 2, 3, 4) }],
+    ]);
     expect((await runGraph(graph, feeds)).get("conv")?.data).toEqual(Float32Array.of(3, 6, 9, 12));
   });
 
@@ -355,7 +449,9 @@ describe("old words", () => {
     const model = functional([input("x", [null, 1, 1, 3]), convolution], "conv");
     const weights = { conv: { conv_W: float32Constant([1, 10, 100, 1000], [2, 1, 1, 2]) } };
     const graph = graphOf(model, weights, 1);
-    const feeds = new Map([["x", { dtype: 1, shape: [1, 1, 1, 3], data: Float32Array.of(1, 2, 3) }]]);
+    const feeds = new Map<string, Tensor>([
+      ["x", { dtype: 1, shape: [1, 1, 1, 3], data: Float32Array.of(1, 2, 3) }],
+    ]);
     expect((await runGraph(graph, feeds)).get("conv")?.data).toEqual(Float32Array.of(21, 32, 2100, 3200));
   });
 });

@@ -66,17 +66,17 @@ export function textsOf(
 }
 
 /** Names that Keras 1 gave weights. */
-const KERAS_1_SUFFIXES: Readonly<Record<string, readonly string[]>> = {
-  kernel: ["_W", "_kernel"],
-  bias: ["_b", "_bias"],
-  gamma: ["_gamma"],
-  beta: ["_beta"],
-  moving_mean: ["_running_mean"],
-  moving_variance: ["_running_std"],
-  alpha: ["_alphas"],
-  embeddings: ["_W", "_embeddings"],
-  depthwise_kernel: ["_depthwise_kernel"],
-  pointwise_kernel: ["_pointwise_kernel"],
+const KERAS_1_SUFFIXES: Readonly<Record<string, string>> = {
+  kernel: "_W",
+  bias: "_b",
+  gamma: "_gamma",
+  beta: "_beta",
+  moving_mean: "_running_mean",
+  moving_variance: "_running_std",
+  alpha: "_alphas",
+  embeddings: "_W",
+  depthwise_kernel: "_depthwise_kernel",
+  pointwise_kernel: "_pointwise_kernel",
 };
 
 /**
@@ -91,11 +91,10 @@ function findNamed(
 ): string {
   const path = chain.map(({ config }) => config.name);
   const layer = path.at(-1) ?? "";
-  const suffixes = KERAS_1_SUFFIXES[name] ?? [];
-  const own = (parts: readonly string[]): boolean => {
-    const last = parts.at(-1) ?? "";
-    return last === name || suffixes.some((suffix) => last.endsWith(suffix));
-  };
+  const suffix = KERAS_1_SUFFIXES[name];
+  const own = (parts: readonly string[]): boolean =>
+    parts.at(-1) === name ||
+    (suffix !== undefined && parts.length === 1 && (parts[0] ?? "").endsWith(suffix));
   const ofPart = ({ parts }: NamedWeight): boolean =>
     part === undefined || parts.at(-2) === part.name || parts.at(-2) === part.attribute;
   const fitting = weights.filter((weight) => own(weight.parts) && ofPart(weight));

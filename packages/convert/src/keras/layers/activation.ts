@@ -170,7 +170,12 @@ function named(value: unknown): { name: string; values: Readonly<Record<string, 
   if (className === "function" && typeof config === "string") return { name: config, values: {} };
   if (typeof className !== "string") return undefined;
   const name = LAYERS_AS_ACTIVATIONS.get(className);
-  if (name !== undefined) return { name, values: isRecord(config) ? config : {} };
+  // The layer leans by 0.3 where the function leans by 0.2.
+  if (name !== undefined)
+    return {
+      name,
+      values: { alpha: className === "LeakyReLU" ? 0.3 : undefined, ...(isRecord(config) ? config : {}) },
+    };
   // Keras 3.0 wrote functions as {class_name: "function", config: name}, later versions as their bare name.
   return { name: className, values: isRecord(config) ? config : {} };
 }

@@ -117,6 +117,7 @@ export const layerNormalization: LayerRule = (call) => {
     return scaled(call, standardized(call, x, axes, epsilon), weights);
   }
   const { gamma, beta } = call.weights(expected);
+  call.bound(sizeOf(sizes), 2 ** 26, "elements to normalize together");
   const ones = (): Constant => ({ ...filled(sizeOf(sizes), 1), shape: sizes });
   const inputs = [x, gamma ?? call.constant("ones", ones), ...(beta === undefined ? [] : [beta])];
   return call.emit("LayerNormalization", inputs, x.shape, { axis: axes[0] ?? -1, epsilon });

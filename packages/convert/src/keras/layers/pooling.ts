@@ -95,6 +95,8 @@ export function adaptivePooling(kind: "Max" | "Average", spatialRank: number): L
       const from = x.shape[axis];
       const to = sizes[index] ?? 1;
       if (!isKnown(from)) return call.refuse("an input of unknown size", "give its Input a fixed shape");
+      call.bound(to, 1024, "outputs along an axis");
+      call.bound(from * to, 2 ** 24, "shares along an axis");
       x = kind === "Max" ? largestOf(call, x, axis, from, to) : averageOf(call, x, axis, from, to);
     }
     return x;

@@ -64,6 +64,7 @@ export function resizedTo(
     if (!isKnown(from) || !isKnown(size))
       return call.refuse(`${interpolation} over an input of unknown size`, "give its Input a fixed shape");
     if (from === size) return resized;
+    call.bound(from * size, 2 ** 26, "shares along an axis");
     const matrix = call.constant(`${method}_${axis}`, () =>
       float32Constant(resizeMatrix(from, size, method, antialias), [from, size]),
     );
