@@ -84,6 +84,28 @@ describe("verifyRecorded", () => {
     );
   });
 
+  it("turns a picture that was recorded in the other layout", async () => {
+    const builder = new GraphBuilder("picture");
+    const x = builder.input("x", "float32", [-1, 3, 2, 5]);
+    const axes = builder.int64s("axes", [1, 2]);
+    builder.output("y", builder.node("ReduceSum", "sum", [x, axes], { keepdims: 0 }), "float32", undefined);
+    // Channel c of pixel p is 10 p + c; the sum over channels and rows is that of one column.
+    const data = Float32Array.from({ length: 30 }, (_, index) => 10 * Math.floor(index / 3) + (index % 3));
+    const output = Float32Array.from({ length: 5 }, (_, column) => 3 * (10 * column + 10 * (column + 5)) + 6);
+    const difference = await verifyRecorded(builder.build(), builder.build(), {
+      input: { dtype: DataType.DT_FLOAT, shape: [1, 2, 5, 3], data },
+      output: { dtype: DataType.DT_FLOAT, shape: [1, 5], data: output },
+    });
+    expect(difference.largest).toBe(0);
+  });
+
+  it("says what input it wants when the record is another", async () => {
+    const pixels = { dtype: DataType.DT_UINT8, shape: [1, 3], data: Uint8Array.of(1, 2, 3) };
+    await expect(
+      verifyRecorded(scaled(1), scaled(1), { input: pixels, output: matrix(9, 2) }),
+    ).rejects.toThrow("the recorded input was uint8 [1,3], expected float32 [-1,3] for x");
+  });
+
   it("refuses a record of another shape", async () => {
     const output = matrix(9, 2, 1, 1);
     await expect(verifyRecorded(scaled(1), scaled(1), { input, output })).rejects.toThrow(

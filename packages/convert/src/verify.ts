@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { ServeError } from "@vitrine/protocol/status";
 import { elementCount, type Tensor } from "@vitrine/protocol/tensor";
-import { newElements } from "./graph/constant-values.js";
-import { TENSORFLOW_TYPES } from "./graph/element-type.js";
+import { elementsOf, newElements } from "./graph/constant-values.js";
+import { elementTypeOfTensorFlow, TENSORFLOW_TYPES } from "./graph/element-type.js";
 import type { Graph, GraphInput } from "./graph/graph.js";
+import { permutationInto, permuteConstant, permuted } from "./graph/permutation.js";
 import { writeOnnx } from "./onnx/write-onnx.js";
 import { preparedGraph } from "./prepared-graph.js";
 import { type OnnxSession, openOnnx } from "./run-graph.js";
@@ -165,12 +166,34 @@ export async function verifyRecorded(
       `the model had ${graph.inputs.length} inputs and ${graph.outputs.length} outputs, expected one of each to compare with one record`,
     );
   }
-  const feeds = new Map([[input.alias, records.input]]);
+  const feeds = new Map([[input.alias, fitted(records.input, input)]]);
   const given = await withSession(written, "optimised", (session) => session.run(feeds));
   const [difference] = compare(new Map([[output.alias, records.output]]), given);
   if (difference === undefined) throw new ServeError("INTERNAL", "the model gave no output, expected one");
   refuseAboveTolerance([difference], tolerance);
   return difference;
+}
+
+/** The record as the model takes it; a picture that was recorded in the other layout gets its axes in order. */
+function fitted(record: Tensor, { alias, type, shape }: GraphInput): Tensor {
+  const fits = (sizes: readonly number[]) =>
+    shape === undefined ||
+    (sizes.length === shape.length && shape.every((size, axis) => size === -1 || size === sizes[axis]));
+  const dtype = TENSORFLOW_TYPES[type];
+  if (record.dtype === dtype && fits(record.shape)) return record;
+  for (const layout of ["NCHW", "NHWC"] as const) {
+    const perm = permutationInto(layout, 4);
+    const isPicture = record.shape.length === 4 && record.dtype === dtype && ArrayBuffer.isView(record.data);
+    if (!isPicture || !fits(permuted(record.shape, perm))) continue;
+    const { buffer, byteOffset, byteLength } = record.data;
+    const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    const moved = permuteConstant({ type, shape: record.shape, bytes }, perm);
+    return { dtype, shape: moved.shape, data: elementsOf(moved) };
+  }
+  throw new ServeError(
+    "TENSOR_INVALID",
+    `the recorded input was ${elementTypeOfTensorFlow(record.dtype)} [${record.shape.join(",")}], expected ${type} [${shape?.join(",") ?? "?"}] for ${alias}`,
+  );
 }
 
 function refuseAboveTolerance(differences: readonly Difference[], tolerance: number): void {
