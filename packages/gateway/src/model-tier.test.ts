@@ -1,4 +1,5 @@
 import { Writable } from "node:stream";
+import { contractToJson } from "@vitrine/protocol/contract";
 import { GrpcServer } from "@vitrine/protocol/grpc/server";
 import { MODEL_INFER, MODEL_METADATA } from "@vitrine/protocol/inference-services";
 import { ServeError } from "@vitrine/protocol/status";
@@ -9,7 +10,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { predictResponseSchema } from "./api.js";
 import { gatewaySettings } from "./config.js";
 import { openModelTier } from "./model-tier.js";
-import { jpeg, model, startTestGateway } from "./testing/gateway.js";
+import { contract, jpeg, model, startTestGateway } from "./testing/gateway.js";
 
 const closers: (() => Promise<void> | void)[] = [];
 
@@ -18,7 +19,11 @@ afterEach(async () => {
 });
 
 /** A server of the Open Inference Protocol that answers as Triton (raw) or as KServe's Python server (typed) does. */
-async function startInferenceServer(form: "raw" | "typed", datatype = "FP32") {
+async function startInferenceServer(
+  form: "raw" | "typed",
+  datatype = "FP32",
+  properties = new Map<string, string>(),
+) {
   const server = new GrpcServer();
   const seen: { datatype: string; shape: bigint[]; bytes: number; outputs: string[] }[] = [];
   server.unary(MODEL_METADATA, ({ name }) => {
@@ -29,6 +34,7 @@ async function startInferenceServer(form: "raw" | "typed", datatype = "FP32") {
       platform: "onnxruntime_onnx",
       inputs: [{ name: "image", datatype: "FP32", shape: [-1n, 3n, 8n, 8n] }],
       outputs: [{ name: "scores", datatype, shape: [-1n, 3n] }],
+      properties,
     };
   });
   server.unary(MODEL_INFER, ({ inputs, rawInputContents, outputs }) => {
@@ -94,6 +100,22 @@ describe("an Open Inference Protocol server", () => {
     expect(seen).toEqual([
       { datatype: "FP32", shape: [1n, 3n, 8n, 8n], bytes: 4 * 3 * 8 * 8, outputs: ["scores"] },
     ]);
+  });
+
+  it("that tells the model's contract among its properties, as a Vitrine does, needs no flags", async () => {
+    const told = contract({
+      preprocessor: { vitrine: { layout: "NCHW" } },
+      config: { vitrine: { score_kind: "logits" } },
+    });
+    const properties = new Map([["vitrine.contract", contractToJson(told)]]);
+    const { port } = await startInferenceServer("raw", "FP32", properties);
+    const setup = await startTestGateway(model(), {
+      engine: "open-inference",
+      tfServingHost: `127.0.0.1:${port}`,
+    });
+    closers.push(() => setup.close());
+    const answer = predictResponseSchema.parse(await (await predict(setup.gateway.url)).json());
+    expect(answer).toMatchObject({ top_class: "pants", contract: told.digest });
   });
 
   it("whose datatype nobody knows keeps the gateway from being ready, and /readyz names it", async () => {

@@ -1,4 +1,5 @@
 /** The model tier as the Open Inference Protocol v2 shows it: Triton, OpenVINO Model Server, MLServer, KServe. */
+import { CONTRACT_METADATA_FIELD } from "@vitrine/protocol/contract";
 import type {
   ModelInferResponse,
   ModelInferResponse_InferOutputTensor,
@@ -17,6 +18,7 @@ import {
   type Prediction,
   type PredictionClient,
   type PredictionClientOptions,
+  readContractJson,
   type TensorSpec,
 } from "./prediction-client.js";
 
@@ -45,7 +47,8 @@ const NAMES = new Map(Array.from(DATATYPES, ([name, dtype]) => [dtype, name]));
 
 /**
  * Makes the client. The picture's tensor travels in `raw_input_contents`; answers are read in both forms, since servers
- * differ. The protocol knows no contracts: they come from the gateway's own flags or folder.
+ * differ. The protocol knows no contracts: they come from the gateway's own flags or folder, or from a Vitrine
+ * among the model's properties.
  */
 export function createOpenInferenceClient({ channel, modelName }: PredictionClientOptions): PredictionClient {
   async function metadata(context: CallContext, version: string): Promise<ModelMetadataResponse> {
@@ -64,7 +67,7 @@ export function createOpenInferenceClient({ channel, modelName }: PredictionClie
       signatureName: ONLY_SIGNATURE,
       inputs: answer.inputs.map(specOf),
       outputs: answer.outputs.map(specOf),
-      contract: undefined,
+      contract: readContractJson(answer.properties.get(CONTRACT_METADATA_FIELD) ?? ""),
     };
   }
 

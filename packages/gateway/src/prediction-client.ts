@@ -172,7 +172,15 @@ function anyOf(answer: GetModelMetadataResponse, field: string): Uint8Array | un
 
 function contractOf(answer: GetModelMetadataResponse): ModelContract | undefined {
   const value = anyOf(answer, CONTRACT_METADATA_FIELD);
-  const json = value === undefined ? "" : StringValue.decode(value).value;
+  return readContractJson(value === undefined ? "" : StringValue.decode(value).value);
+}
+
+/**
+ * The contract as a server sent it; undefined when it sent none.
+ *
+ * @throws {ServeError} MODEL_CONTRACT_MISMATCH when it is not valid.
+ */
+export function readContractJson(json: string): ModelContract | undefined {
   if (json === "") return undefined;
   try {
     return contractFromJson(json);

@@ -1,4 +1,5 @@
 /** The Open Inference Protocol's GRPCInferenceService, as KServe and Triton have it. */
+import { CONTRACT_METADATA_FIELD, contractToJson } from "@vitrine/protocol/contract";
 import type {
   InferParameter,
   ModelInferRequest,
@@ -66,13 +67,17 @@ function modelMetadata(
   { name, version }: { readonly name: string; readonly version: string },
   { registry }: InferenceParts,
 ): ModelMetadataResponse {
-  const { inputs, outputs } = signatureFor(findModel(registry, name, version), undefined);
+  const servable = findModel(registry, name, version);
+  const { inputs, outputs } = signatureFor(servable, undefined);
+  const { contract } = servable;
   return {
     name,
     versions: registry.availableVersions(name).map(String).reverse(),
     platform: PLATFORM,
     inputs: [...inputs.values()].map(tensorMetadata),
     outputs: [...outputs.values()].map(tensorMetadata),
+    // The contract travels with the model in this protocol, too.
+    properties: new Map(contract === undefined ? [] : [[CONTRACT_METADATA_FIELD, contractToJson(contract)]]),
   };
 }
 

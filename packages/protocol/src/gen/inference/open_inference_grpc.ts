@@ -53,6 +53,8 @@ export interface ModelMetadataResponse {
   platform: string;
   inputs: ModelMetadataResponse_TensorMetadata[];
   outputs: ModelMetadataResponse_TensorMetadata[];
+  /** Not in Triton's copy of the protocol. */
+  properties: Map<string, string>;
 }
 
 export interface ModelMetadataResponse_TensorMetadata {
@@ -60,6 +62,11 @@ export interface ModelMetadataResponse_TensorMetadata {
   datatype: string;
   /** -1 = any size. */
   shape: bigint[];
+}
+
+export interface ModelMetadataResponse_PropertiesEntry {
+  key: string;
+  value: string;
 }
 
 export interface InferParameter {
@@ -601,7 +608,7 @@ export const ModelMetadataRequest: MessageFns<ModelMetadataRequest> = {
 };
 
 function createBaseModelMetadataResponse(): ModelMetadataResponse {
-  return { name: "", versions: [], platform: "", inputs: [], outputs: [] };
+  return { name: "", versions: [], platform: "", inputs: [], outputs: [], properties: new Map() };
 }
 
 export const ModelMetadataResponse: MessageFns<ModelMetadataResponse> = {
@@ -621,6 +628,9 @@ export const ModelMetadataResponse: MessageFns<ModelMetadataResponse> = {
     for (const v of message.outputs) {
       ModelMetadataResponse_TensorMetadata.encode(v!, writer.uint32(42).fork()).join();
     }
+    message.properties.forEach((value, key) => {
+      ModelMetadataResponse_PropertiesEntry.encode({ key: key as any, value }, writer.uint32(50).fork()).join();
+    });
     return writer;
   },
 
@@ -675,6 +685,17 @@ export const ModelMetadataResponse: MessageFns<ModelMetadataResponse> = {
             }
 
             message.outputs.push(ModelMetadataResponse_TensorMetadata.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            const entry6 = ModelMetadataResponse_PropertiesEntry.decode(reader, reader.uint32());
+            if (entry6.value !== undefined) {
+              message.properties.set(entry6.key, entry6.value);
+            }
             continue;
           }
         }
@@ -761,6 +782,63 @@ export const ModelMetadataResponse_TensorMetadata: MessageFns<ModelMetadataRespo
             }
 
             break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseModelMetadataResponse_PropertiesEntry(): ModelMetadataResponse_PropertiesEntry {
+  return { key: "", value: "" };
+}
+
+export const ModelMetadataResponse_PropertiesEntry: MessageFns<ModelMetadataResponse_PropertiesEntry> = {
+  encode(message: ModelMetadataResponse_PropertiesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ModelMetadataResponse_PropertiesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseModelMetadataResponse_PropertiesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
