@@ -9,6 +9,9 @@ import type { Constant, ElementType, Shape } from "../../graph/graph.js";
 /** Largest constant that one value may stand for, in bytes; one with its elements in the file may be larger. */
 const MAX_FILLED_BYTES = 256 * 1024 * 1024;
 
+/** Larger constants are joined by passes over the graph. */
+const MAX_JOINED_BYTES = 16 * 1024 * 1024;
+
 /** Most elements of a constant that is read number by number: shapes, axes, scales of channels. */
 export const MAX_READ_ELEMENTS = 65_536;
 
@@ -95,6 +98,7 @@ export function concatConstants(
   const others = (shape: Shape) => shape.filter((_, index) => index !== axis).join();
   if (known.some((part) => part.type !== first.type || others(part.shape) !== others(first.shape)))
     return undefined;
+  if (known.reduce((sum, part) => sum + part.bytes.byteLength, 0) > MAX_JOINED_BYTES) return undefined;
   const total = known.reduce((sum, part) => sum + (part.shape[axis] ?? 0), 0);
   const shape = first.shape.map((size, index) => (index === axis ? total : size));
   const bytes = new Uint8Array(sizeOf(shape) * ELEMENT_BYTES[first.type]);

@@ -34,6 +34,10 @@ export interface Result {
 /** Constants up to this size are compared by their bytes, so that equal ones are stored once. */
 const MAX_COMPARED_BYTES = 4096;
 
+/** What constants computed while converting may take: this, and a few times what the file holds. */
+const MAX_DERIVED_BYTES = 256 * 1024 * 1024;
+const MAX_DERIVED_SHARE = 4;
+
 export class Emitter {
   readonly #builder: GraphBuilder;
   /** Names in the graph; a constant gets its own when an operator first takes it. */
@@ -44,6 +48,8 @@ export class Emitter {
   /** By operator, inputs and attributes: what a second signature computes again is computed once. */
   readonly #emitted = new Map<string, readonly string[]>();
   readonly #inputs = new Set<string>();
+  #storedBytes = 0;
+  #derivedBytes = 0;
   #node = "";
 
   constructor(name: string) {
@@ -75,6 +81,24 @@ export class Emitter {
     this.#builder.output(alias, this.nameOf(given), given.type, shape);
   }
 
+  /** A constant that was computed while converting. @throws {ServeError} MODEL_INVALID when few bytes become too many. */
+  derived(constant: Constant): Value {
+    this.#derivedBytes += constant.bytes.byteLength;
+    if (this.#derivedBytes > MAX_DERIVED_BYTES + MAX_DERIVED_SHARE * this.#storedBytes) {
+      throw new ServeError(
+        "MODEL_INVALID",
+        `${this.#node}: constants grew to ${this.#derivedBytes} bytes, expected no more than what the model stores`,
+      );
+    }
+    return this.constant(constant);
+  }
+
+  /** A constant of the file. Its bytes allow as many, a few times over, to be derived. */
+  stored(constant: Constant): Value {
+    this.#storedBytes += constant.bytes.byteLength;
+    return this.constant(constant);
+  }
+
   /** A constant; half floats as float32. */
   constant(stored: Constant): Value {
     const constant = stored.type === wide(stored.type) ? stored : float32Of(stored);
@@ -89,7 +113,7 @@ export class Emitter {
     if (constant === undefined) {
       throw new ServeError("MODEL_UNSUPPORTED", `${this.#node} computes ${type}, expected float32`);
     }
-    return this.constant(constant);
+    return this.derived(constant);
   }
 
   /** A scalar, often of the type of another value. */
@@ -151,7 +175,7 @@ export class Emitter {
       const whole = isInteger(type) ? numbers.map(Math.trunc) : numbers;
       const cast = type === "bool" ? numbers.map((number) => (number === 0 ? 0 : 1)) : whole;
       const constant = numbersConstant(type, value.constant?.shape ?? [], cast);
-      if (constant !== undefined) return this.constant(constant);
+      if (constant !== undefined) return this.derived(constant);
     }
     const sizes = isInteger(type) ? value.elements : undefined;
     return this.emit("Cast", [value], { type, dims: value.dims, sizes }, { to: type });
@@ -240,8 +264,11 @@ export class Emitter {
     const forms = this.#transposed.get(constant.bytes) ?? new Map<string, Constant>();
     this.#transposed.set(constant.bytes, forms);
     const key = `${constant.shape.join()} ${perm.join()}`;
-    const moved = forms.get(key) ?? permuteConstant(constant, perm);
+    const known = forms.get(key);
+    if (known !== undefined) return known;
+    const moved = permuteConstant(constant, perm);
     forms.set(key, moved);
+    this.derived(moved);
     return moved;
   }
 

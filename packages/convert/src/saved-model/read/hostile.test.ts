@@ -224,6 +224,46 @@ describe("a hostile graph is refused in bounded time", () => {
     return expectRefusal(encode([X, constant, node("y", "Add", ["x", "c"])]), /tensor parsing error/);
   });
 
+  test("a constant that is doubled 60 times", () => {
+    const axis = node("axis", "Const", [], {
+      value: {
+        $case: "tensor",
+        value: {
+          dtype: DataType.DT_INT32,
+          tensorShape: undefined,
+          versionNumber: 0,
+          tensorContent: new Uint8Array(4),
+          floatVal: [],
+          ...EMPTY,
+        },
+      },
+    });
+    const first = node("c0", "Const", [], {
+      value: {
+        $case: "tensor",
+        value: {
+          dtype: FLOAT,
+          tensorShape: { dim: [{ size: 2, name: "" }], unknownRank: false },
+          versionNumber: 0,
+          tensorContent: new Uint8Array(8),
+          floatVal: [],
+          ...EMPTY,
+        },
+      },
+    });
+    const doubled = Array.from({ length: 60 }, (_, index) =>
+      node(`c${index + 1}`, "ConcatV2", [`c${index}`, `c${index}`, "axis"]),
+    );
+    // Left to run time as soon as it is large: nothing of that size is made here.
+    return read(encode([X, axis, first, ...doubled, node("y", "Max", ["c60", "axis"])])).then((graph) => {
+      const bytes = [...graph.constants.values()].reduce(
+        (sum, constant) => sum + constant.bytes.byteLength,
+        0,
+      );
+      expect(bytes).toBeLessThan(32 * 1024 * 1024);
+    });
+  });
+
   test("100 GB asked of Fill are left to run time, where its limits are", async () => {
     const sizes = node("sizes", "Const", [], {
       value: {

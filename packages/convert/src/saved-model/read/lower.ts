@@ -119,14 +119,14 @@ function convert(
   }
   if (isVariable(node.op)) {
     const constant = variables.get(node.name);
-    if (constant !== undefined) return graph.constant(constant);
+    if (constant !== undefined) return graph.stored(constant);
     throw new ServeError(
       "MODEL_UNSUPPORTED",
       `node ${node.name} is a ${node.op} that the checkpoint does not hold, expected a variable saved with the model`,
     );
   }
   if (isConst(node.op)) {
-    return graph.constant(constantOfProto(node.attributes.tensor("value"), operation.title));
+    return graph.stored(constantOfProto(node.attributes.tensor("value"), operation.title));
   }
   if (parsesFedExamples(node)) return parseExamples(operation);
   const known = OPERATORS.get(node.op);

@@ -34,6 +34,8 @@ import { shapeOfProto } from "./tf-node.js";
 import { isVariable } from "./variables.js";
 
 const DEFAULT_SIGNATURE = "serving_default";
+/** Signatures that a message lists. */
+const MAX_NAMED = 20;
 
 export interface ReadSavedModelOptions {
   /** Tag set of the MetaGraph; default `serve`. */
@@ -243,7 +245,8 @@ function chooseSignature(model: OpenedModel, wanted: string | undefined): string
   }
   const key = wanted ?? DEFAULT_SIGNATURE;
   if (keys.includes(key)) return key;
-  const names = keys.length === 0 ? "none" : keys.join(", ");
+  const more = keys.length > MAX_NAMED ? `, and ${keys.length - MAX_NAMED} more` : "";
+  const names = keys.length === 0 ? "none" : `${keys.slice(0, MAX_NAMED).join(", ")}${more}`;
   throw new ServeError(
     "MODEL_INVALID",
     `signature ${key} was not in the SavedModel, expected one of it: ${names}`,

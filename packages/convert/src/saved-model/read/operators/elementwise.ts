@@ -61,7 +61,7 @@ function unary(convert: (operation: Operation, x: Value) => Value): Convert {
   return (operation) => {
     const x = operation.input(0);
     const folded = foldUnary(operation.node.op, x);
-    return folded === undefined ? convert(operation, x) : operation.graph.constant(folded);
+    return folded === undefined ? convert(operation, x) : operation.graph.derived(folded);
   };
 }
 
@@ -72,7 +72,7 @@ function binary(
   return (operation) => {
     const [a, b] = [operation.input(0), operation.input(1)];
     const folded = foldBinary(operation.node.op, a, b);
-    if (folded !== undefined) return operation.graph.constant(folded);
+    if (folded !== undefined) return operation.graph.derived(folded);
     const value = convert(operation, a, b, broadcastDims(a.dims, b.dims));
     const elements = elementsOfBinary(operation.node.op, a, b);
     return elements === undefined ? value : operation.graph.with(value, { elements });

@@ -154,7 +154,7 @@ export function concat(operation: Operation, parts: readonly Value[], number: nu
     parts.map((part) => part.constant),
     axis,
   );
-  if (folded !== undefined) return operation.graph.constant(folded);
+  if (folded !== undefined) return operation.graph.derived(folded);
   const along = parts.map((part) => part.dims?.[axis] ?? unknownDim());
   const total = along.reduce((sum, dim) =>
     typeof sum === "number" && typeof dim === "number" ? sum + dim : computedDim("+", sum, dim),

@@ -8,6 +8,9 @@ import { squeeze, unsqueeze } from "./shaping.js";
 const END = 2 ** 63 - 1;
 const BEFORE_START = -(2 ** 63);
 
+/** More parts than any model splits a tensor into. */
+const MAX_PARTS = 100_000;
+
 /** What a slice takes of one axis of the input. */
 interface Cut {
   /** A number, or where in the operator's `begin` or `end` it is found at run time. */
@@ -236,6 +239,7 @@ function split(operation: Operation, x: Value, number: number, lengths: readonly
   const rank = x.dims?.length;
   if (rank === undefined) throw operation.refuse("a tensor of unknown rank", "a known rank");
   const axis = operation.axis(number, rank);
+  if (lengths.length > MAX_PARTS) throw operation.refuse(`${lengths.length} parts`, `at most ${MAX_PARTS}`);
   if (lengths.length === 1) return [x];
   return operation.graph.emitAll(
     "Split",
@@ -292,8 +296,6 @@ const unpack: Convert = (operation) => {
     squeeze(operation, part, [axis]),
   );
 };
-
-const MAX_PARTS = 100_000;
 
 const reverse: Convert = (operation) => {
   const dims = operation.dims(0);
