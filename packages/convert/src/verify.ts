@@ -80,7 +80,7 @@ export async function verifyFiles(
 
 /** Writes a graph for a run. Its weights lie beside it, from where ONNX Runtime maps them: in the model it copies them twice. */
 export async function writeTrial(graph: Graph, how: "plain" | "optimised", file: string): Promise<void> {
-  await writeOnnx(preparedGraph(graph, how), file, { maxModelBytes: 0 });
+  await writeOnnx(preparedGraph(graph, how), file, { maxModelBytes: 0, isLasting: false });
 }
 
 type Feeds = readonly { readonly batch: number; readonly values: ReadonlyMap<string, Tensor> }[];

@@ -90,6 +90,13 @@ export function joinParts(parts: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
+export interface WriteOnnxOptions extends EncodeOnnxOptions {
+  /** Above it the weights go to a file of their own; default: what a protobuf message can hold. */
+  readonly maxModelBytes?: number | undefined;
+  /** Default true: the files are on the disk before the promise resolves. A trial's need not be. */
+  readonly isLasting?: boolean | undefined;
+}
+
 /**
  * Writes a graph to a file; above 2 GiB the weights go to `FILE.data` beside it, as ONNX's external data.
  *
@@ -98,27 +105,28 @@ export function joinParts(parts: readonly Uint8Array[]): Uint8Array {
 export async function writeOnnx(
   graph: Graph,
   file: string,
-  options: EncodeOnnxOptions & { readonly maxModelBytes?: number } = {},
+  options: WriteOnnxOptions = {},
 ): Promise<string[]> {
+  const isLasting = options.isLasting ?? true;
   const inline = encodeModel(graph, options, inlineTensor);
   if (totalBytes(inline) <= (options.maxModelBytes ?? MAX_MODEL_BYTES)) {
-    await writeParts(file, inline);
+    await writeParts(file, inline, isLasting);
     return [file];
   }
   const weightsFile = `${file}.data`;
   const weights = new ExternalWeights(path.basename(weightsFile));
   const model = encodeModel(graph, options, (name, constant) => weights.tensor(name, constant));
-  await writeParts(weightsFile, weights.parts);
-  await writeParts(file, model);
+  await writeParts(weightsFile, weights.parts, isLasting);
+  await writeParts(file, model, isLasting);
   return [file, weightsFile];
 }
 
-async function writeParts(file: string, parts: readonly Uint8Array[]): Promise<void> {
+async function writeParts(file: string, parts: readonly Uint8Array[], isLasting: boolean): Promise<void> {
   const handle = await open(file, "w");
   try {
     // writeFile takes each part to its end, however many writes that needs.
     for (const part of parts) await handle.writeFile(part);
-    await handle.sync();
+    if (isLasting) await handle.sync();
   } finally {
     await handle.close();
   }
