@@ -72,8 +72,11 @@ def few_bits(values: np.ndarray) -> np.ndarray:
     return np.ldexp(np.round(mantissa * 16) / 16, exponent).astype(np.float32)
 
 
-def calibrate(keras, model, inputs) -> None:
-    """Gives BatchNormalization the statistics of real signals, in few bits."""
+def calibrate(keras, model, inputs, floor: float = 0.0) -> None:
+    """Gives BatchNormalization the statistics of real signals, in few bits.
+
+    `floor`: no channel's variance lies below this share of its layer's mean, so that rounding is not amplified.
+    """
     layers = [layer for layer in every_layer(model) if layer.__class__.__name__ == "BatchNormalization"]
     if not layers:
         return
@@ -87,7 +90,8 @@ def calibrate(keras, model, inputs) -> None:
     for layer, momentum in zip(layers, momenta):
         layer.momentum = momentum
         layer.moving_mean.assign(few_bits(np.array(layer.moving_mean)))
-        layer.moving_variance.assign(few_bits(np.maximum(np.array(layer.moving_variance), 2.0**-12)))
+        variance = np.array(layer.moving_variance)
+        layer.moving_variance.assign(few_bits(np.maximum(variance, max(2.0**-12, floor * variance.mean()))))
 
 
 def spread_answers(keras, model, inputs) -> None:
@@ -240,6 +244,7 @@ def family(keras, name: str):
     for layer in model.layers:
         if hasattr(layer, "layers") and name == "course":
             calibrate(keras, layer, inputs)
-    calibrate(keras, model, inputs)
+    # The deepest of the narrow ones is chaotic without it: TensorFlow and ONNX Runtime then differ by 1 %.
+    calibrate(keras, model, inputs, 0.25 if name == "efficientnet-v2-s" else 0.0)
     spread_answers(keras, model, inputs)
     return model, inputs

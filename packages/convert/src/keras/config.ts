@@ -183,15 +183,14 @@ function layerOf(value: unknown, model: string, depth: number): LayerConfig {
   };
 }
 
-/** HDF5 files of Keras 3 do not say which module a class is from, but only layers have `trainable`. */
+/** HDF5 files of Keras 3 do not say which module a class is from, but layers have `trainable`, or a dropout's `rate`. */
 function isOperation(
   { class_name: className, module, inbound_nodes: calls }: LayerEntry,
   options: Json,
 ): boolean {
   if (typeof module === "string") return /(^|\.)ops(\.|$)/.test(module);
-  return (
-    className !== "InputLayer" && isRecord(calls?.[0]) && !("trainable" in options) && !("layers" in options)
-  );
+  const isLayer = ["trainable", "rate", "layers"].some((key) => key in options);
+  return className !== "InputLayer" && isRecord(calls?.[0]) && !isLayer;
 }
 
 export function isShape(value: unknown): value is (number | null)[] {

@@ -65,6 +65,9 @@ export function textsOf(
   return texts;
 }
 
+/** What Keras 3 calls a weight that its layer gave no name, as ConvNeXt's LayerScale does. */
+const UNNAMED = /^variable(_\d+)?$/;
+
 /** Names that Keras 1 gave weights. */
 const KERAS_1_SUFFIXES: Readonly<Record<string, string>> = {
   kernel: "_W",
@@ -97,7 +100,8 @@ function findNamed(
     (suffix !== undefined && parts.length === 1 && (parts[0] ?? "").endsWith(suffix));
   const ofPart = ({ parts }: NamedWeight): boolean =>
     part === undefined || parts.at(-2) === part.name || parts.at(-2) === part.attribute;
-  const fitting = weights.filter((weight) => own(weight.parts) && ofPart(weight));
+  const named = weights.filter((weight) => own(weight.parts) && ofPart(weight));
+  const fitting = named.length > 0 ? named : weights.filter(({ parts }) => UNNAMED.test(parts.at(-1) ?? ""));
   // A group of one layer holds that layer's weights alone, whatever scope they were made in.
   const direct = chain.length === 1 || (chain.length === 2 && chain[1]?.wrapped === true);
   const candidates = direct ? fitting : fitting.filter(({ parts }) => belongsTo(parts, layer));
