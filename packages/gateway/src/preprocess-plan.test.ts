@@ -188,6 +188,12 @@ describe("planPreprocessing", () => {
       "vitrine.resize.aspect was pad, expected library tensorflow beside it",
     ],
     [
+      "proportions cut by a library that does not cut",
+      { ...PIXELS, vitrine: { resize: { library: "opencv", aspect: "crop" } } },
+      UINT8_256,
+      "vitrine.resize.aspect was crop, expected library pillow or tensorflow beside it",
+    ],
+    [
       "a reduced decode without Pillow's resize",
       {
         size: 224,

@@ -202,6 +202,9 @@ function checkAspect({ aspect, resize, kernel }: PreprocessPlan): void {
   if (aspect !== "stretch" && resize !== undefined && !("width" in resize)) {
     throw mismatch(`vitrine.resize.aspect was ${aspect}`, "size with height and width beside it");
   }
+  if (aspect === "crop" && (kernel.library === "torchvision" || kernel.library === "opencv")) {
+    throw mismatch("vitrine.resize.aspect was crop", "library pillow or tensorflow beside it");
+  }
   if (aspect === "pad" && kernel.library !== "tensorflow") {
     throw mismatch("vitrine.resize.aspect was pad", "library tensorflow beside it");
   }

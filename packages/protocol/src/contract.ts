@@ -35,7 +35,7 @@ const perChannel = z.union([z.number(), z.array(z.number()).length(3)]);
  *   did it, which rounds some photos that are much taller than wide otherwise.
  * - `torchvision`: resize of a uint8 tensor with antialias, as Hugging Face's Fast processors do; bilinear, bicubic, nearest.
  * - `tensorflow`: tf.image.resize; all methods. Its result is float unless the method is nearest.
- * - `opencv`: cv2.resize; nearest, linear, area.
+ * - `opencv`: cv2.resize of a uint8 picture; nearest, linear (its default, and ours), area.
  */
 const resizeSchema = z.strictObject({
   library: z.enum(["pillow", "pillow-12", "torchvision", "tensorflow", "opencv"]).optional(),
@@ -44,7 +44,7 @@ const resizeSchema = z.strictObject({
   antialias: z.boolean().default(false),
   /**
    * What happens to the proportions on the way to a size of height and width: `stretch`; `crop`, the middle of the
-   * same proportions is resized (Keras' crop_to_aspect_ratio, load_img's keep_aspect_ratio); `pad`, black around
+   * same proportions is resized (Keras' crop_to_aspect_ratio, load_img's keep_aspect_ratio; not of torchvision or opencv); `pad`, black around
    * (Keras' pad_to_aspect_ratio, tf.image.resize_with_pad).
    */
   aspect: z.enum(["stretch", "crop", "pad"]).default("stretch"),

@@ -40,7 +40,7 @@ export function isAveraging(kernel: ResizeKernel): boolean {
     case "tensorflow":
       return kernel.method === "area" || (kernel.antialias && kernel.method !== "nearest");
     case "opencv":
-      return false;
+      return kernel.method === "area";
   }
 }
 

@@ -6,6 +6,7 @@ import { DataType } from "@vitrine/protocol/tensor";
 import { z } from "zod";
 import { type PreprocessPlan, planPreprocessing } from "../../preprocess-plan.js";
 
+import { OPENCV_METHODS } from "../resize-opencv.js";
 import { TENSORFLOW_METHODS } from "../resize-tensorflow.js";
 
 const GOLDEN = new URL("../../../golden/", import.meta.url);
@@ -62,6 +63,9 @@ const schemas = {
   ),
   "resizes.json": z.array(resizeGolden),
   "pillow12.json": z.array(resizeGolden),
+  "opencv.json": z.array(
+    z.tuple([z.int(), z.int(), z.int(), z.int(), z.enum(OPENCV_METHODS), z.string().length(12)]),
+  ),
   "reduced.json": z.array(
     z.object({ picture: z.string(), preprocessor: z.unknown(), scale: z.int(), sha256: sha256Hex }),
   ),
