@@ -48,7 +48,7 @@ export const convertSettings = {
   }),
   tolerance: setting(z.number().positive().max(1).optional(), {
     description:
-      "Largest difference allowed, as a part of the range of the outputs; default 0.0001, of quantised models 0.1.",
+      "Largest difference allowed, as a part of the range of the outputs; default 0.0001, and 0.1 against records of quantised models.",
     placeholder: "part",
   }),
   contract: setting(contract.schema, {
