@@ -21,7 +21,8 @@ export function unsupported(...found: readonly Unsupported[]): ServeError {
   const named = found
     .slice(0, MOST_NAMED)
     .map(
-      ({ layer, type, advice }) => `${layer} is a ${type}, expected a layer that can be converted; ${advice}`,
+      ({ layer, type, advice }) =>
+        `${layer} is ${/^[AEIOU]/.test(type) ? "an" : "a"} ${type}, expected a layer that can be converted; ${advice}`,
     );
   const more = found.length - named.length;
   return new ServeError(

@@ -184,6 +184,7 @@ try {
   post({ kind: "done" });
 } catch (error) {
   // What the library throws is text, an Error, or the number of a C++ exception.
-  const words = error instanceof FileFault ? error.message : `the HDF5 library refused it: ${String(error)}`;
+  const words =
+    error instanceof FileFault ? error.message : `it is damaged or was cut short (${String(error)})`;
   post({ kind: "failure", message: words.split("\n", 1)[0] ?? "" });
 }

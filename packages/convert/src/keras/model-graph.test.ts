@@ -119,7 +119,7 @@ describe("what cannot be converted", () => {
 
   it("is an activation that Keras does not have", () => {
     const model = functional([input(), layer("Activation", "act", ["x"], { activation: "my_fn" })], "act");
-    expect(refusal(() => graphOf(model)).message).toContain("act is a Activation with the activation my_fn");
+    expect(refusal(() => graphOf(model)).message).toContain("act is an Activation with the activation my_fn");
   });
 });
 
