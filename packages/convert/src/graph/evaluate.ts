@@ -2,7 +2,7 @@
  * Computes single operators on constants: the arithmetic of shapes, and what stands between stored weights and the
  * operator that takes them. Each result is rounded to its type, as a run would round it.
  */
-import { isConstant, numberAttribute, numbersAttribute, textAttribute } from "./attributes.js";
+import { isConstant, numberAttribute, textAttribute } from "./attributes.js";
 import { broadcastIndices } from "./broadcast.js";
 import {
   constantOf,
@@ -14,17 +14,11 @@ import {
   sizeOf,
   toInt64,
 } from "./constant-values.js";
-import { ELEMENT_BYTES, isElementType } from "./element-type.js";
+import { isElementType } from "./element-type.js";
+import { MOVING_EVALUATORS } from "./evaluate-moving.js";
+import { type Evaluator, MAX_GROWN_ELEMENTS, mayGrowTo, only } from "./evaluator.js";
 import type { Constant, ElementType, Node, Shape } from "./graph.js";
-import { permuteConstant } from "./permutation.js";
-import { sliceRange } from "./shape-rules-moving.js";
 import { positiveAxis } from "./value-info.js";
-
-/** @returns the outputs, or undefined when these inputs are beyond it. */
-type Evaluator = (node: Node, inputs: readonly (Constant | undefined)[]) => Constant[] | undefined;
-
-/** A result larger than this and than its inputs is left to the run: a graph must not grow by being folded. */
-const MAX_GROWN_ELEMENTS = 2 ** 18;
 
 const MAX_EMPTY_SIZE = 2 ** 16;
 
@@ -55,11 +49,6 @@ export function evaluate(node: Node, inputs: readonly (Constant | undefined)[]):
   return evaluator(node, inputs);
 }
 
-function mayGrowTo(shape: Shape, inputs: readonly (Constant | undefined)[]): boolean {
-  const given = inputs.reduce((sum, input) => sum + sizeOf(input?.shape ?? [0]), 0);
-  return sizeOf(shape) <= Math.max(MAX_GROWN_ELEMENTS, given);
-}
-
 /** Numbers to index; int64 is copied into float64, exact up to 2^53. */
 function readable(constant: Constant): Exclude<ElementArray, BigInt64Array | BigUint64Array> | undefined {
   if (!COMPUTED_TYPES.has(constant.type)) return undefined;
@@ -83,10 +72,6 @@ function computed(type: ElementType, shape: Shape, at: (index: number) => number
     for (let index = 0; index < elements.length; index++) elements[index] = at(index);
   }
   return constantOf(type, shape, elements);
-}
-
-function only(constant: Constant | undefined): Constant[] | undefined {
-  return constant === undefined ? undefined : [constant];
 }
 
 function isInteger(type: ElementType): boolean {
@@ -160,140 +145,6 @@ const cast: Evaluator = (node, [x]) => {
   );
 };
 
-const reshape: Evaluator = (node, [x, target]) => {
-  if (x === undefined || target === undefined) return undefined;
-  const copies = numberAttribute(node, "allowzero", 0) === 0;
-  const wanted = numbersOf(target).map((size, axis) => (size === 0 && copies ? (x.shape[axis] ?? 0) : size));
-  return only(reshaped(x, wanted));
-};
-
-function reshaped(x: Constant, wanted: readonly number[]): Constant | undefined {
-  const rest = sizeOf(wanted.filter((size) => size !== -1));
-  const shape = wanted.map((size) => (size === -1 ? sizeOf(x.shape) / rest : size));
-  return sizeOf(shape) === sizeOf(x.shape) ? { ...x, shape } : undefined;
-}
-
-const flatten: Evaluator = (node, [x]) => {
-  if (x === undefined) return undefined;
-  const axis = positiveAxis(numberAttribute(node, "axis", 1), x.shape.length);
-  return only(reshaped(x, [sizeOf(x.shape.slice(0, axis)), sizeOf(x.shape.slice(axis))]));
-};
-
-const squeeze: Evaluator = (_, [x, axes]) => {
-  if (x === undefined) return undefined;
-  const gone = axes && new Set(numbersOf(axes).map((axis) => positiveAxis(axis, x.shape.length)));
-  return only(
-    reshaped(
-      x,
-      x.shape.filter((size, axis) => (gone === undefined ? size !== 1 : !gone.has(axis))),
-    ),
-  );
-};
-
-const unsqueeze: Evaluator = (_, [x, axes]) => {
-  if (x === undefined || axes === undefined) return undefined;
-  const rank = x.shape.length + sizeOf(axes.shape);
-  const fresh = new Set(numbersOf(axes).map((axis) => positiveAxis(axis, rank)));
-  const rest = [...x.shape];
-  return only(
-    reshaped(
-      x,
-      Array.from({ length: rank }, (_, axis) => (fresh.has(axis) ? 1 : (rest.shift() ?? 1))),
-    ),
-  );
-};
-
-const transpose: Evaluator = (node, [x]) => {
-  if (x === undefined) return undefined;
-  const perm = numbersAttribute(node, "perm") ?? x.shape.map((_, axis) => x.shape.length - 1 - axis);
-  return perm.length === x.shape.length ? [permuteConstant(x, perm)] : undefined;
-};
-
-/** Takes rows along an axis, by number. */
-function taken(x: Constant, axis: number, rows: readonly number[], shape: Shape): Constant | undefined {
-  const size = x.shape[axis] ?? 1;
-  if (rows.some((row) => row < 0 || row >= size)) return undefined;
-  const block = sizeOf(x.shape.slice(axis + 1)) * ELEMENT_BYTES[x.type];
-  const outer = sizeOf(x.shape.slice(0, axis));
-  const bytes = new Uint8Array(outer * rows.length * block);
-  let at = 0;
-  for (let index = 0; index < outer; index++) {
-    for (const row of rows) {
-      const start = (index * size + row) * block;
-      bytes.set(x.bytes.subarray(start, start + block), at);
-      at += block;
-    }
-  }
-  return { type: x.type, shape, bytes };
-}
-
-const gather: Evaluator = (node, [x, indices]) => {
-  if (x === undefined || indices === undefined) return undefined;
-  const axis = positiveAxis(numberAttribute(node, "axis", 0), x.shape.length);
-  const size = x.shape[axis] ?? 1;
-  const rows = numbersOf(indices).map((row) => (row < 0 ? row + size : row));
-  const shape = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)];
-  return mayGrowTo(shape, [x]) ? only(taken(x, axis, rows, shape)) : undefined;
-};
-
-const slice: Evaluator = (_, [x, starts, ends, axes, steps]) => {
-  if (x === undefined || starts === undefined || ends === undefined) return undefined;
-  const [from, to] = [numbersOf(starts), numbersOf(ends)];
-  const along = axes === undefined ? from.map((_, axis) => axis) : numbersOf(axes);
-  const stride = steps === undefined ? along.map(() => 1) : numbersOf(steps);
-  let result: Constant | undefined = x;
-  along.forEach((given, index) => {
-    if (result === undefined) return;
-    const axis = positiveAxis(given, x.shape.length);
-    const step = stride[index] ?? 1;
-    const range = sliceRange(result.shape[axis] ?? 1, from[index] ?? 0, to[index] ?? 0, step);
-    const rows = Array.from({ length: range.count }, (_, at) => range.start + at * step);
-    result = step === 0 ? undefined : taken(result, axis, rows, result.shape.with(axis, rows.length));
-  });
-  return only(result);
-};
-
-const split: Evaluator = (node, [x, sizes]) => {
-  if (x === undefined) return undefined;
-  const axis = positiveAxis(numberAttribute(node, "axis", 0), x.shape.length);
-  const whole = x.shape[axis] ?? 1;
-  const each = Math.ceil(whole / node.outputs.length);
-  const parts =
-    sizes === undefined
-      ? node.outputs.map((_, index) => Math.min(each, whole - each * index))
-      : numbersOf(sizes);
-  if (parts.some((part) => part < 0 || part > whole)) return undefined;
-  let start = 0;
-  const results = parts.flatMap((part) => {
-    const rows = Array.from({ length: part }, (_, at) => start + at);
-    start += part;
-    return taken(x, axis, rows, x.shape.with(axis, part)) ?? [];
-  });
-  return results.length === node.outputs.length ? results : undefined;
-};
-
-const concat: Evaluator = (node, inputs) => {
-  const all = inputs.filter((input) => input !== undefined);
-  const [first] = all;
-  if (first === undefined || all.length !== inputs.length) return undefined;
-  const axis = positiveAxis(numberAttribute(node, "axis", 0), first.shape.length);
-  const shape = first.shape.with(
-    axis,
-    all.reduce((sum, { shape }) => sum + (shape[axis] ?? 0), 0),
-  );
-  const outer = sizeOf(first.shape.slice(0, axis));
-  const bytes = new Uint8Array(sizeOf(shape) * ELEMENT_BYTES[first.type]);
-  let at = 0;
-  for (let index = 0; index < outer; index++) {
-    for (const { bytes: part } of all) {
-      const block = part.byteLength / outer;
-      bytes.set(part.subarray(index * block, (index + 1) * block), at);
-      at += block;
-    }
-  }
-  return [{ type: first.type, shape, bytes }];
-};
-
 function spread(x: Constant, shape: Shape): Constant | undefined {
   const values = readable(x);
   const indices = broadcastIndices([x.shape, shape]);
@@ -348,6 +199,7 @@ function reduce(combine: (sum: number, value: number) => number, initial: number
 }
 
 const EVALUATORS: ReadonlyMap<string, Evaluator> = new Map<string, Evaluator>([
+  ...MOVING_EVALUATORS,
   ["Add", binary((a, b) => a + b)],
   ["Sub", binary((a, b) => a - b)],
   ["Mul", binary((a, b) => a * b)],
@@ -374,15 +226,6 @@ const EVALUATORS: ReadonlyMap<string, Evaluator> = new Map<string, Evaluator>([
   ["Identity", (_, [x]) => only(x)],
   ["Cast", cast],
   ["Where", where],
-  ["Reshape", reshape],
-  ["Flatten", flatten],
-  ["Squeeze", squeeze],
-  ["Unsqueeze", unsqueeze],
-  ["Transpose", transpose],
-  ["Gather", gather],
-  ["Slice", slice],
-  ["Split", split],
-  ["Concat", concat],
   ["Expand", expand],
   ["ConstantOfShape", constantOfShape],
   ["Range", range],

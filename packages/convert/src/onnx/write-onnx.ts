@@ -8,15 +8,15 @@ import {
   AttributeType,
   ModelProto,
   type NodeProto,
-  type TensorProto,
   type ValueInfoProto,
 } from "../gen/onnx/onnx.js";
 import { isConstant, isNumbers, isSpatial, layoutOf } from "../graph/attributes.js";
 import { isElementType, ONNX_TYPES } from "../graph/element-type.js";
-import type { Attribute, Constant, Graph, GraphInput, Node } from "../graph/graph.js";
+import type { Attribute, Graph, GraphInput, Node } from "../graph/graph.js";
 import { guardPads } from "./guard-pads.js";
 import { FLOAT_ATTRIBUTES, TYPE_ATTRIBUTES } from "./onnx-attributes.js";
 import { onnxNames } from "./onnx-names.js";
+import { ExternalWeights, inlineTensor, type TensorEncoder } from "./write-tensor.js";
 
 /**
  * What is written unless another is asked for. The graph's operators mean what they mean there, ONNX Runtime has read it since
@@ -136,8 +136,6 @@ function totalBytes(parts: readonly Uint8Array[]): number {
   return parts.reduce((total, part) => total + part.byteLength, 0);
 }
 
-type TensorEncoder = (name: string, constant: Constant) => TensorProto;
-
 function encodeModel(source: Graph, options: EncodeOnnxOptions, tensor: TensorEncoder): Uint8Array[] {
   const graph = guardPads(source);
   const opset = opsetFor(graph, options.opset);
@@ -246,62 +244,4 @@ function valueInfo({ alias, type, shape }: Omit<GraphInput, "value">): ValueInfo
       mapType: NO_BYTES,
     },
   };
-}
-
-function inlineTensor(name: string, constant: Constant): TensorProto {
-  return {
-    name,
-    dims: constant.shape.map(BigInt),
-    dataType: ONNX_TYPES[constant.type],
-    rawData: constant.bytes,
-    stringData: constant.strings === undefined ? [] : [...constant.strings],
-    floatData: [],
-    int32Data: [],
-    int64Data: [],
-    doubleData: [],
-    uint64Data: [],
-    externalData: [],
-    dataLocation: 0,
-  };
-}
-
-/** Smaller tensors stay in the model: shapes and axes are read before any other file. */
-const MIN_EXTERNAL_BYTES = 1024;
-/** Runtimes map the file into memory, which wants whole pages. */
-const EXTERNAL_ALIGNMENT_BYTES = 4096;
-
-class ExternalWeights {
-  readonly parts: Uint8Array[] = [];
-  readonly #location: string;
-  #bytes = 0;
-
-  constructor(location: string) {
-    this.#location = location;
-  }
-
-  tensor(name: string, constant: Constant): TensorProto {
-    const proto = inlineTensor(name, constant);
-    const { bytes } = constant;
-    if (bytes.byteLength < MIN_EXTERNAL_BYTES) return proto;
-    const padding =
-      (EXTERNAL_ALIGNMENT_BYTES - (this.#bytes % EXTERNAL_ALIGNMENT_BYTES)) % EXTERNAL_ALIGNMENT_BYTES;
-    if (padding > 0) this.#push(new Uint8Array(padding));
-    const offset = this.#bytes;
-    this.#push(bytes);
-    return {
-      ...proto,
-      rawData: NO_BYTES,
-      dataLocation: 1,
-      externalData: [
-        { key: "location", value: this.#location },
-        { key: "offset", value: String(offset) },
-        { key: "length", value: String(bytes.byteLength) },
-      ],
-    };
-  }
-
-  #push(part: Uint8Array): void {
-    this.parts.push(part);
-    this.#bytes += part.byteLength;
-  }
 }
