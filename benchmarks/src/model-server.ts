@@ -12,7 +12,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { MODEL_SERVER_NODE_FLAGS } from "@vitrine/model-server/garbage";
-import { findModel, listVersions } from "@vitrine/model-server/version-folders";
+import { findModel, listVersions } from "@vitrine/model-server/models/version-folders";
 import { InferenceSession } from "onnxruntime-node";
 import { openPredictLoad, pictures, predictRequest } from "./harness/predict-load.js";
 import {

@@ -2,7 +2,7 @@
  * A picture of 256 pixels in the body of a REST `:predict`, to the tensor: ours against JSON.parse and a walk over its
  * arrays, by turns in one process. Each blocks the event loop for as long.
  */
-import { parseRestBody, readRestInputs } from "@vitrine/model-server/rest-request";
+import { parseRestBody, readRestInputs } from "@vitrine/model-server/rest/rest-request";
 import { signatureOf } from "@vitrine/model-server/signature";
 import { median } from "./harness/statistics.js";
 

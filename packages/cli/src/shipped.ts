@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { listVersions } from "@vitrine/model-server/version-folders";
+import { listVersions } from "@vitrine/model-server/models/version-folders";
 import { UsageError } from "@vitrine/runtime/settings";
 
 /** Base path of the clothing model. */

@@ -1,7 +1,7 @@
 import { resolveSettings, UsageError } from "@vitrine/runtime/settings";
 import { describe, expect, test } from "vitest";
 import { serveSettings } from "./config.js";
-import { locateModel } from "./model-settings.js";
+import { locateModel } from "./models/model-settings.js";
 
 function locate(flags: Record<string, string>, env: Record<string, string> = {}) {
   return locateModel(resolveSettings(serveSettings, { flags, env }).config);

@@ -2,9 +2,9 @@
 import { type Config, setting } from "@vitrine/runtime/settings";
 import { z } from "zod";
 import { engineSettings } from "./engine-settings.js";
-import { modelSettings } from "./model-settings.js";
+import { wireSettings } from "./grpc/wire-settings.js";
+import { modelSettings } from "./models/model-settings.js";
 import { watchSettings } from "./watching.js";
-import { wireSettings } from "./wire-settings.js";
 
 const portOrAuto = z.union([z.int().min(0).max(65535), z.literal("auto")]);
 

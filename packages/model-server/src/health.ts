@@ -1,6 +1,6 @@
 /** Whether the tier answers: what gRPC health checks, /livez and /readyz say. */
 import { HealthCheckResponse_ServingStatus as ServingStatus } from "@vitrine/protocol/gen/grpc/health/v1/health";
-import type { ModelRegistry } from "./model-registry.js";
+import type { ModelRegistry } from "./models/model-registry.js";
 
 /**
  * Names that stand for the whole server: the empty one, TensorFlow Serving's unqualified ones, and the full names

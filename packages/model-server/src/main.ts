@@ -9,28 +9,28 @@ import type { Metrics } from "@vitrine/runtime/metrics";
 import { watchSilentConnections } from "@vitrine/runtime/silent-connections";
 import type { FastifyInstance } from "fastify";
 import { BatchingRules } from "./batching.js";
-import { addClassifyService } from "./classify-service.js";
 import type { ServeConfig } from "./config.js";
 import { availableCores } from "./cores.js";
 import { Engine } from "./engine.js";
 import { engineSizes } from "./engine-settings.js";
 import { collectGarbageLater, collectGarbageNow } from "./garbage.js";
-import { createGrpcFront } from "./grpc-front.js";
+import { addClassifyService } from "./grpc/classify-service.js";
+import { createGrpcFront } from "./grpc/grpc-front.js";
+import { addPredictionServices } from "./grpc/prediction-service.js";
+import { addReflection } from "./grpc/reflection.js";
+import { addReloadService } from "./grpc/reload-service.js";
 import { Health } from "./health.js";
-import { addInferenceService } from "./inference-grpc.js";
-import { LoadSlots } from "./load-slots.js";
-import { modelsFromMessage } from "./model-config.js";
-import { ModelRegistry } from "./model-registry.js";
-import { configuredModels } from "./model-settings.js";
-import { keepLooking } from "./model-updates.js";
-import { addPredictionServices } from "./prediction-service.js";
-import { addReflection } from "./reflection.js";
-import { addReloadService } from "./reload-service.js";
+import { addInferenceService } from "./inference/inference-grpc.js";
+import { LoadSlots } from "./models/load-slots.js";
+import { modelsFromMessage } from "./models/model-config.js";
+import { ModelRegistry } from "./models/model-registry.js";
+import { configuredModels } from "./models/model-settings.js";
+import { keepLooking } from "./models/model-updates.js";
+import { ServedModels } from "./models/served-models.js";
+import { createVersionLoader } from "./models/version-loader.js";
 import { RequestLog } from "./request-log.js";
-import { createRestApp } from "./rest.js";
-import { ServedModels } from "./served-models.js";
+import { createRestApp } from "./rest/rest.js";
 import { createServerMetrics } from "./server-metrics.js";
-import { createVersionLoader } from "./version-loader.js";
 import { readMonitoring } from "./watching.js";
 
 const WORKER_URL = new URL("./session-worker.js", import.meta.url);
@@ -179,7 +179,7 @@ async function startBehind(
     metrics: metrics.registry,
     version,
     monitoring,
-    bodyWorkerUrl: new URL("./rest-body-worker.js", workerUrl),
+    bodyWorkerUrl: new URL("./rest/rest-body-worker.js", workerUrl),
     corsSupport: config.restApiEnableCorsSupport,
     maxBodyBytes: config.maxMessageBytes,
     timeoutMs: config.restApiTimeoutInMs,

@@ -7,7 +7,7 @@ import { joinOutputs, splitRequest } from "./large-request.js";
 import type { SessionPool } from "./session-pool.js";
 import type { Signature } from "./signature.js";
 import { joinRequests, splitOutputs, type TensorMap } from "./tensor-batch.js";
-import { zeroTensor } from "./warm-up.js";
+import { zeroTensor } from "./warm-up/warm-up.js";
 import type { SessionMetadata, SessionTensors } from "./worker-messages.js";
 
 /** One request, checked against its signature. */

@@ -4,7 +4,7 @@ import { ServeError } from "@vitrine/protocol/status";
 import type { Tensor } from "@vitrine/protocol/tensor";
 import type { BatchResult } from "./batcher.js";
 import type { LoadedSessions } from "./engine.js";
-import { readExamples, signatureOfFeatures } from "./examples.js";
+import { readExamples, signatureOfFeatures } from "./grpc/examples.js";
 import type { PredictInput } from "./predict-batcher.js";
 import {
   checkInputNames,

@@ -14,7 +14,7 @@ import {
   text,
   uint32,
   wrapped,
-} from "./text-proto-schema.js";
+} from "./text-proto/text-proto-schema.js";
 
 const servableVersionPolicy = message(
   "ServableVersionPolicy",

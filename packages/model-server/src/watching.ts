@@ -6,7 +6,7 @@ import { type Config, setting, UsageError } from "@vitrine/runtime/settings";
 import { z } from "zod";
 import { monitoringConfigSchema } from "./server-config-files.js";
 import { createTensorFlowMetrics, type TensorFlowMetrics } from "./tensorflow-metrics.js";
-import { parseTextProto } from "./text-proto-schema.js";
+import { parseTextProto } from "./text-proto/text-proto-schema.js";
 
 export const watchSettings = {
   adminPort: setting(z.union([z.int().min(0).max(65535), z.literal("auto")]).default(0), {

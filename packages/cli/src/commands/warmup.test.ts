@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { PassThrough } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { readWarmUpFile } from "@vitrine/model-server/warm-up-file";
+import { readWarmUpFile } from "@vitrine/model-server/warm-up/warm-up-file";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { run } from "../main.js";
 
