@@ -34,7 +34,7 @@ async function reasonOf(response: Response): Promise<string> {
 const post = (target: Target, body: string | Buffer | FormData, type?: string) =>
   fetch(`${target.url}/predict`, {
     method: "POST",
-    body: body instanceof Buffer ? new Uint8Array(body) : body,
+    body: Buffer.isBuffer(body) ? new Uint8Array(body) : body,
     headers: type === undefined ? {} : { "content-type": type },
   }).then(reasonOf);
 

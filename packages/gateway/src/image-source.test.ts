@@ -72,7 +72,7 @@ describe("a picture behind a URL", () => {
     const { bytes } = await source([authority]).fetchImage(url("/a.jpg"), never, {
       hold: (count) => held.push(count),
     });
-    expect(Buffer.from(bytes)).toEqual(PICTURE);
+    expect(Buffer.from(bytes ?? [])).toEqual(PICTURE);
     expect(held).toEqual([PICTURE.byteLength]);
   });
 
