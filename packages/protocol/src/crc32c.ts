@@ -2,31 +2,40 @@
 
 const POLYNOMIAL = 0x82f63b78;
 const SLICES = 8;
+const ENTRIES = 256;
 
-/** `TABLES[s][b]`: what byte `b` does to the checksum when `s` more bytes follow it. */
-const TABLES = makeTables();
+const NO_WORDS = new Int32Array(0);
+
+/** At `256 s + b`: what byte `b` does to the checksum when `s` more bytes follow it. */
+const TABLE = makeTable();
 
 /** @param before checksum of what precedes `bytes`, to continue it. */
 export function crc32c(bytes: Uint8Array, before = 0): number {
-  const [t0, t1, t2, t3, t4, t5, t6, t7] = TABLES;
   let crc = ~before;
-  let at = 0;
+  // Words want to begin at a multiple of four.
+  const lead = Math.min(bytes.length, (4 - (bytes.byteOffset % 4)) % 4);
+  const count = 2 * Math.floor((bytes.length - lead) / SLICES);
+  // Fewer bytes than `lead` leaves them at an offset that no words can have.
+  const words = count === 0 ? NO_WORDS : new Int32Array(bytes.buffer, bytes.byteOffset + lead, count);
+  const tail = lead + 4 * words.length;
+  for (let at = 0; at < lead; at++) crc = (TABLE[(crc ^ (bytes[at] ?? 0)) & 0xff] ?? 0) ^ (crc >>> 8);
   // Eight bytes a step: a lookup each, none of which waits for another.
-  for (const whole = bytes.length - (bytes.length % SLICES); at < whole; at += SLICES) {
-    const low =
-      crc ^
-      (at0(bytes, at) | (at0(bytes, at + 1) << 8) | (at0(bytes, at + 2) << 16) | (at0(bytes, at + 3) << 24));
+  for (let at = 0; at < words.length; at += 2) {
+    const low = crc ^ (words[at] ?? 0);
+    const high = words[at + 1] ?? 0;
     crc =
-      entry(t7, low & 0xff) ^
-      entry(t6, (low >>> 8) & 0xff) ^
-      entry(t5, (low >>> 16) & 0xff) ^
-      entry(t4, low >>> 24) ^
-      entry(t3, at0(bytes, at + 4)) ^
-      entry(t2, at0(bytes, at + 5)) ^
-      entry(t1, at0(bytes, at + 6)) ^
-      entry(t0, at0(bytes, at + 7));
+      (TABLE[7 * ENTRIES + (low & 0xff)] ?? 0) ^
+      (TABLE[6 * ENTRIES + ((low >>> 8) & 0xff)] ?? 0) ^
+      (TABLE[5 * ENTRIES + ((low >>> 16) & 0xff)] ?? 0) ^
+      (TABLE[4 * ENTRIES + (low >>> 24)] ?? 0) ^
+      (TABLE[3 * ENTRIES + (high & 0xff)] ?? 0) ^
+      (TABLE[2 * ENTRIES + ((high >>> 8) & 0xff)] ?? 0) ^
+      (TABLE[ENTRIES + ((high >>> 16) & 0xff)] ?? 0) ^
+      (TABLE[high >>> 24] ?? 0);
   }
-  for (; at < bytes.length; at++) crc = entry(t0, (crc ^ at0(bytes, at)) & 0xff) ^ (crc >>> 8);
+  for (let at = tail; at < bytes.length; at++) {
+    crc = (TABLE[(crc ^ (bytes[at] ?? 0)) & 0xff] ?? 0) ^ (crc >>> 8);
+  }
   return ~crc >>> 0;
 }
 
@@ -35,29 +44,16 @@ export function maskCrc(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }
 
-function at0(bytes: Uint8Array, index: number): number {
-  return bytes[index] ?? 0;
-}
-
-function entry(table: Uint32Array | undefined, index: number): number {
-  return table?.[index] ?? 0;
-}
-
-function makeTables(): readonly Uint32Array[] {
-  const tables = Array.from({ length: SLICES }, () => new Uint32Array(256));
-  const [first = new Uint32Array(256)] = tables;
-  for (let byte = 0; byte < 256; byte++) {
+function makeTable(): Int32Array {
+  const table = new Int32Array(SLICES * ENTRIES);
+  for (let byte = 0; byte < ENTRIES; byte++) {
     let crc = byte;
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
-    first[byte] = crc;
+    table[byte] = crc;
   }
-  for (let slice = 1; slice < SLICES; slice++) {
-    const previous = tables[slice - 1] ?? first;
-    const table = tables[slice] ?? first;
-    for (let byte = 0; byte < 256; byte++) {
-      const crc = entry(previous, byte);
-      table[byte] = entry(first, crc & 0xff) ^ (crc >>> 8);
-    }
+  for (let at = ENTRIES; at < table.length; at++) {
+    const crc = table[at - ENTRIES] ?? 0;
+    table[at] = (table[crc & 0xff] ?? 0) ^ (crc >>> 8);
   }
-  return tables;
+  return table;
 }

@@ -1,6 +1,7 @@
 /** The sorted table of LevelDB that a bundle's index is. */
+
+import { crc32c, maskCrc } from "@vitrine/protocol/crc32c";
 import { ServeError } from "@vitrine/protocol/status";
-import { crc32c, maskCrc } from "./crc32c.js";
 import { expandSnappy } from "./snappy.js";
 
 const FOOTER_BYTES = 48;

@@ -1,11 +1,11 @@
 import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { crc32c, maskCrc } from "@vitrine/protocol/crc32c";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { BundleEntryProto, BundleHeaderProto } from "../../gen/tensorflow/core/protobuf/tensor_bundle.js";
 import { float32Constant } from "../../graph/constant-values.js";
 import { encodeSortedTable } from "../write/sorted-table.js";
-import { crc32c, maskCrc } from "./crc32c.js";
 import { sliceKey } from "./slice-key.js";
 import { TensorBundle } from "./tensor-bundle.js";
 import { cutSlice, joinSlices, parseSliceSpec } from "./tensor-slices.js";

@@ -1,6 +1,7 @@
 /** variables/: the tensors of a SavedModel, in TensorFlow's bundle of an index and data files. */
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import path from "node:path";
+import { crc32c, maskCrc } from "@vitrine/protocol/crc32c";
 import { ServeError } from "@vitrine/protocol/status";
 import {
   BundleEntryProto,
@@ -9,7 +10,6 @@ import {
 } from "../../gen/tensorflow/core/protobuf/tensor_bundle.js";
 import { ELEMENT_BYTES, elementTypeOfTensorFlow } from "../../graph/element-type.js";
 import type { Constant, Shape } from "../../graph/graph.js";
-import { crc32c, maskCrc } from "./crc32c.js";
 import { boundedReader, decoded } from "./saved-model-file.js";
 import { type Slice, sliceKey } from "./slice-key.js";
 import { readSortedTable } from "./sorted-table.js";

@@ -1,5 +1,5 @@
 /** Writes LevelDB's sorted table, which the index of a bundle is. */
-import { crc32c, maskCrc } from "../read/crc32c.js";
+import { crc32c, maskCrc } from "@vitrine/protocol/crc32c";
 
 /** A block is closed when it has grown to this. */
 const BLOCK_BYTES = 256 * 1024;

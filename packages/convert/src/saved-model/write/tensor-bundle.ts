@@ -1,5 +1,6 @@
 /** Writes the variables of a SavedModel: TensorFlow's TensorBundle, `PREFIX.index` and `PREFIX.data-00000-of-00001`. */
 import { open, writeFile } from "node:fs/promises";
+import { crc32c, maskCrc } from "@vitrine/protocol/crc32c";
 import {
   BundleEntryProto,
   BundleHeaderProto,
@@ -7,7 +8,6 @@ import {
 } from "../../gen/tensorflow/core/protobuf/tensor_bundle.js";
 import { TENSORFLOW_TYPES } from "../../graph/element-type.js";
 import type { ElementType, Shape } from "../../graph/graph.js";
-import { crc32c, maskCrc } from "../read/crc32c.js";
 import { encodeSortedTable } from "./sorted-table.js";
 
 export type Room = (byteLength: number) => Uint8Array;

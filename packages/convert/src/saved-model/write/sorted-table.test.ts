@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { readSortedTable } from "../read/sorted-table.js";
+import { encodeSortedTable } from "./sorted-table.js";
+
+const entriesOf = (count: number, bytes: number) =>
+  new Map(
+    Array.from({ length: count }, (_, index): [string, Uint8Array] => [
+      `layer_${(index * 7919) % count}/kernel`,
+      new Uint8Array(bytes).fill(index % 251),
+    ]),
+  );
+
+test.each([
+  ["no entry", new Map<string, Uint8Array>()],
+  ["the empty key", new Map([["", Uint8Array.of(1, 2, 3)]])],
+  ["names that share their beginnings", entriesOf(100, 20)],
+  ["more than one block holds", entriesOf(2000, 400)],
+  ["a value larger than a block", entriesOf(3, 300_000)],
+  [
+    "names beyond ASCII",
+    new Map([
+      ["größe/核", Uint8Array.of(1)],
+      ["z", Uint8Array.of(2)],
+    ]),
+  ],
+])("a table of %s is read back as it was", (_what, entries) => {
+  const read = readSortedTable(encodeSortedTable(entries), "variables.index");
+  expect(new Map([...read].sort())).toEqual(new Map([...entries].sort()));
+});
