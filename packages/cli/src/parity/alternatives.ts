@@ -106,7 +106,7 @@ export function sizesTo(width: number, height: number): Alternative[] {
 
 const PILLOW_FILTERS = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"] as const;
 
-/** Every resize that a contract can name. */
+/** Every resize that a contract can name, those that take long last. */
 export function kernels(plan: PreprocessPlan): Alternative[] {
   const others = { method: null, antialias: null, reducing_gap: null };
   const isOurs = plan.kernel.library === "pillow";
@@ -123,16 +123,16 @@ export function kernels(plan: PreprocessPlan): Alternative[] {
       label: `torchvision ${method} of a uint8 tensor`,
       patch: { vitrine: { resize: { ...others, library: "torchvision", method } } },
     })),
-    ...TENSORFLOW_METHODS.flatMap((method) =>
-      [null, true].map((antialias) => ({
-        label: `tf.image.resize ${method}${antialias === null ? "" : " with antialias"}`,
-        patch: { vitrine: { resize: { ...others, library: "tensorflow", method, antialias } } },
-      })),
-    ),
     ...OPENCV_METHODS.map((method) => ({
       label: `cv2.resize ${method}`,
       patch: { vitrine: { resize: { ...others, library: "opencv", method } } },
     })),
+    ...TENSORFLOW_METHODS.flatMap((method) =>
+      (method === "nearest" || method === "area" ? [null] : [null, true]).map((antialias) => ({
+        label: `tf.image.resize ${method}${antialias === null ? "" : " with antialias"}`,
+        patch: { vitrine: { resize: { ...others, library: "tensorflow", method, antialias } } },
+      })),
+    ),
   ];
 }
 

@@ -34,8 +34,8 @@ export interface PhotoTensors {
 
 const ANY_CONFIG = { id2label: { 0: "any" } };
 const FLOAT_INPUT = { dtype: DataType.DT_FLOAT, shape: undefined };
-/** Of the pictures that are kept. */
-const MAX_KEPT = 400;
+/** Of the pictures that are kept, float32 samples. */
+const MAX_KEPT_SAMPLES = 16_000_000;
 
 /** @throws {ServeError} when the photo cannot be decoded. */
 export async function openPhoto(bytes: Uint8Array, maxPixels: number): Promise<PhotoTensors> {
@@ -43,7 +43,8 @@ export async function openPhoto(bytes: Uint8Array, maxPixels: number): Promise<P
   const stored = await decodePicture(bytes, maxPixels);
   const hasProfile = await hasColourProfile(bytes, maxPixels);
   const upright = new Map<string, Promise<RgbPicture>>();
-  const pictures = new Map<string, Promise<FloatPicture | undefined>>();
+  const pictures = new Map<string, FloatPicture | undefined>();
+  let keptSamples = 0;
 
   const decode = async ({ icc, decoder, orientation }: PreprocessPlan): Promise<RgbPicture> => {
     // A decoder of its own: its pixels are overwritten when it is called again.
@@ -78,11 +79,20 @@ export async function openPhoto(bytes: Uint8Array, maxPixels: number): Promise<P
       throw error;
     }
   };
-  const pictureOf = (plan: PreprocessPlan): Promise<FloatPicture | undefined> => {
+  const pictureOf = async (plan: PreprocessPlan): Promise<FloatPicture | undefined> => {
     const { icc, decoder, orientation, cropBefore, resize: rule, aspect, kernel, crop, cropRule } = plan;
     const key = JSON.stringify([icc, decoder, orientation, cropBefore, rule, aspect, kernel, crop, cropRule]);
-    const made = pictures.get(key) ?? make(plan);
-    if (pictures.size < MAX_KEPT) pictures.set(key, made);
+    const known = pictures.get(key);
+    if (known !== undefined) return known;
+    const made = await make(plan);
+    keptSamples += made?.pixels.length ?? 0;
+    pictures.set(key, made);
+    // The oldest goes first; which picture is asked for again is known only to the search.
+    for (const [oldest, picture] of pictures) {
+      if (keptSamples <= MAX_KEPT_SAMPLES) break;
+      pictures.delete(oldest);
+      keptSamples -= picture?.pixels.length ?? 0;
+    }
     return made;
   };
 
