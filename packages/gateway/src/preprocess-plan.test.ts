@@ -194,6 +194,30 @@ describe("planPreprocessing", () => {
       "vitrine.resize.aspect was crop, expected library pillow or tensorflow beside it",
     ],
     [
+      "a size that would take gigabytes",
+      { size: 8192, do_normalize: false },
+      { dtype: DataType.DT_FLOAT, shape: [-1, 8192, 8192, 3] },
+      "size made pictures of 8192x8192 (height x width), 67108864 pixels, expected at most 16777216",
+    ],
+    [
+      "a shortest edge that no picture could keep",
+      { size: { shortest_edge: 8000 }, do_normalize: false, do_center_crop: true, crop_size: 224 },
+      FLOAT_224,
+      "size made pictures of 8000x8000",
+    ],
+    [
+      "a padding that would take gigabytes",
+      { size: 224, do_normalize: false, do_pad: true, pad_size: { height: 8192, width: 4096 } },
+      { dtype: DataType.DT_FLOAT, shape: [-1, 8192, 4096, 3] },
+      "pad_size made pictures of 8192x4096",
+    ],
+    [
+      "a crop of more than the picture before the resize",
+      { image_processor_type: "PerceiverImageProcessor", size: 224, crop_size: 64 },
+      FLOAT_224,
+      "crop_size was smaller than size",
+    ],
+    [
       "a reduced decode without Pillow's resize",
       {
         size: 224,

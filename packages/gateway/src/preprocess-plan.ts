@@ -6,6 +6,7 @@ import type { CropRule } from "./pixels/center-crop.js";
 import type { Arithmetic, Layout } from "./pixels/normalize.js";
 import { isFloatKernel, type ResizeKernel } from "./pixels/resize-kernel.js";
 import type { Aspect, Size, SizeRule } from "./pixels/target-size.js";
+import { checkBounds } from "./preprocess-bounds.js";
 import { mismatch, planKernel } from "./preprocess-kernel.js";
 
 /** The steps in their order. Plain data: it travels to worker threads. */
@@ -86,6 +87,7 @@ export function planPreprocessing(config: PreprocessorConfig, input: ImageInput)
     layout: layoutOf(config, input.shape),
     dtype: dtypeOf(input),
   };
+  checkBounds(plan);
   checkAspect(plan);
   checkReduced(plan);
   checkUint8(plan, config);

@@ -176,11 +176,13 @@ describe("a preprocessor", () => {
     ).rejects.toBe(reason);
   });
 
-  it("works on one picture per worker, and on a large one only when there is room", async () => {
+  it.each([
+    ["a large one", "jpeg-400x533.jpg", 400 * 533],
+    ["one that is made larger, to 256x256,", "jpeg-420.jpg", 256 * 256],
+  ])("works on one picture per worker, and on %s only when there is room", async (_, name, pixels) => {
     const lot = parkingLot();
-    const pixels = 97 * 63;
     const preprocessor = create({ workers: 3, workerUrl: PARKING_WORKER, maxPixelsInFlight: 2 * pixels });
-    const prepared = [1, 2, 3].map(() => preprocessor.preprocess(photo, lot.plan, forever()));
+    const prepared = [1, 2, 3].map(() => preprocessor.preprocess(readPicture(name), lot.plan, forever()));
     await lot.untilBegun(2);
     // As long as a thread takes to start and end, a third job would have begun as well.
     const bystander = new Worker("", { eval: true });

@@ -5,6 +5,7 @@ import type { Tensor } from "@vitrine/protocol/tensor";
 import { abortError } from "./deadline.js";
 import { readPictureHeader } from "./pixels/picture-header.js";
 import type { Preprocessed } from "./pixels/prepare.js";
+import { pixelsInWorks } from "./preprocess-bounds.js";
 import type { WorkerJob, WorkerOptions, WorkerReply } from "./preprocess-messages.js";
 import type { PreprocessPlan } from "./preprocess-plan.js";
 
@@ -14,8 +15,8 @@ export interface PreprocessorOptions {
   /** Most pixels, width x height, of one picture. */
   readonly maxPixels: number;
   /**
-   * Most pixels of all pictures in the works, which bounds memory at about 7 bytes each. A picture that alone is
-   * larger is prepared when nothing else is.
+   * Most pixels of all pictures in the works, each counted as the larger of what it is and what it is made into, which bounds
+   * memory: about 7 bytes per pixel of a picture, 15 of a float tensor. One that alone is larger is prepared when nothing else is.
    */
   readonly maxPixelsInFlight?: number;
   /** The worker's script; tests put another in its place. Not .ts: Node 20 cannot load it in a worker. */
@@ -159,7 +160,7 @@ export function createPreprocessor(options: PreprocessorOptions): Preprocessor {
           id: lastId,
           bytes,
           plan,
-          pixels: width * height,
+          pixels: pixelsInWorks(plan, { width, height }),
           resolve: (prepared) => {
             stopListening();
             resolve(prepared);

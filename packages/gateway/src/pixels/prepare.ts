@@ -11,7 +11,14 @@ import type { PictureFormat } from "./picture-header.js";
 import type { Resize, ResizeBox } from "./resize.js";
 import { isWindowed, resizeBy } from "./resize-kernel.js";
 import type { FloatPicture, RgbPicture } from "./rgb-picture.js";
-import { padded, pillowCropBox, type Size, targetSize, tensorflowCropBox } from "./target-size.js";
+import {
+  MAX_TARGET_PIXELS,
+  padded,
+  pillowCropBox,
+  type Size,
+  targetSize,
+  tensorflowCropBox,
+} from "./target-size.js";
 
 export interface Preprocessed {
   /**
@@ -115,9 +122,6 @@ export function prepareRgb(
   return pad === undefined ? tensor : padTensor(tensor, layout, pad);
 }
 
-/** A line of 1x8000 pixels whose shorter edge becomes 224 would take 1.2 GB. */
-const MAX_PROPORTIONAL_PIXELS = 16_000_000;
-
 /** Perceiver's crop: shares of the shorter edge, cut off. */
 function croppedBefore(picture: RgbPicture, { cropBefore, cropRule }: PreprocessPlan): RgbPicture {
   if (cropBefore === undefined) return picture;
@@ -138,11 +142,12 @@ function resizeAsPlanned(
   const window = crop === undefined ? undefined : keptWindow(target, crop, cropRule);
   const made = window === undefined || !isWindowed(kernel) ? target : window;
   const pixels = made.width * made.height;
-  if (!("width" in rule) && pixels > MAX_PROPORTIONAL_PIXELS) {
+  // A line of 1x8000 pixels whose shorter edge becomes 224 would take 1.2 GB.
+  if (pixels > MAX_TARGET_PIXELS) {
     throw new ServeError(
       "IMAGE_TOO_MANY_PIXELS",
       `picture was ${picture.width}x${picture.height}, which the model's resize makes ${target.width}x${target.height}, ` +
-        `expected at most ${MAX_PROPORTIONAL_PIXELS} pixels`,
+        `expected at most ${MAX_TARGET_PIXELS} pixels`,
     );
   }
   if (aspect === "pad") {

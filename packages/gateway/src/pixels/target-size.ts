@@ -7,6 +7,9 @@ export interface Size {
   readonly height: number;
 }
 
+/** Most pixels that a resize, crop or padding may make of a picture: 200 MB of float32 samples. */
+export const MAX_TARGET_PIXELS = 4096 * 4096;
+
 export type SizeRule =
   | Size
   /** Proportions kept. With `longestEdge` the picture stays within it; both edges are rounded up to a multiple of `divisor`. */
