@@ -2,6 +2,20 @@ import { describe, expect, it } from "vitest";
 import { readPictureHeader } from "./picture-header.js";
 import { readPicture } from "./testing/goldens.js";
 
+/** A picture of golden/ whose directory says something else of a tag that it has, one SHORT in little endian. */
+function tiffWith(name: string, tag: number, value: number): Uint8Array {
+  const bytes = Uint8Array.from(readPicture(name));
+  const view = new DataView(bytes.buffer);
+  const directory = view.getUint32(4, true);
+  const entries = Array.from(
+    { length: view.getUint16(directory, true) },
+    (_, index) => directory + 2 + 12 * index,
+  );
+  const entry = entries.find((at) => view.getUint16(at, true) === tag);
+  view.setUint16(entry! + 8, value, true);
+  return bytes;
+}
+
 describe("readPictureHeader", () => {
   it.each([
     [
@@ -16,6 +30,23 @@ describe("readPictureHeader", () => {
       expect.objectContaining({
         reason: "IMAGE_TYPE_UNSUPPORTED",
         message: `picture was ${kind}, expected a JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP`,
+      }),
+    );
+  });
+
+  it.each([
+    ["fax compression (CCITT group 4)", () => readPicture("refused-tiff-fax.tiff")],
+    ["floating-point samples", () => readPicture("refused-tiff-float.tiff")],
+    ["LAB colours (CIE)", () => tiffWith("tiff-raw.tiff", 262, 8)],
+    ["premultiplied alpha", () => tiffWith("tiff-rgba.tiff", 338, 1)],
+    ["Zstandard compression", () => tiffWith("tiff-raw.tiff", 259, 50_000)],
+    ["compression of kind 999", () => tiffWith("tiff-raw.tiff", 259, 999)],
+    ["YCbCr colours outside JPEG", () => tiffWith("tiff-raw.tiff", 262, 6)],
+  ])("names a TIFF with %s as unsupported", (kind, picture) => {
+    expect(() => readPictureHeader(picture(), 1e6)).toThrow(
+      expect.objectContaining({
+        reason: "IMAGE_TYPE_UNSUPPORTED",
+        message: `picture was a TIFF with ${kind}, expected one without, or the same picture as a PNG`,
       }),
     );
   });

@@ -1,4 +1,5 @@
 /** The first directory of a TIFF: what Pillow needs to know to read it, and what is refused. */
+import { ServeError } from "@vitrine/protocol/status";
 import { latin1, undecodable, viewOf } from "./byte-reader.js";
 import type { Orientation } from "./orientation.js";
 
@@ -37,9 +38,40 @@ const COMPRESSIONS: Readonly<Record<number, string>> = {
   32946: "deflate",
 };
 
+const FOREIGN_COMPRESSIONS: Readonly<Record<number, string>> = {
+  2: "fax compression (CCITT)",
+  3: "fax compression (CCITT group 3)",
+  4: "fax compression (CCITT group 4)",
+  6: "JPEG compression of the old kind",
+  34712: "JPEG 2000 compression",
+  34887: "LERC compression",
+  34925: "LZMA compression",
+  50000: "Zstandard compression",
+  50001: "WebP compression",
+  50002: "JPEG XL compression",
+};
+
+const FOREIGN_COLOURS: Readonly<Record<number, string>> = {
+  4: "a transparency mask for its pixels",
+  8: "LAB colours (CIE)",
+  9: "LAB colours (ICC)",
+  10: "LAB colours (ITU)",
+  32803: "a camera's raw colours",
+  32844: "logarithmic luminance",
+  32845: "logarithmic LUV colours",
+  34892: "a camera's raw colours",
+};
+
+const FOREIGN_SAMPLES: Readonly<Record<number, string>> = {
+  2: "signed samples",
+  3: "floating-point samples",
+  5: "complex samples",
+  6: "complex samples",
+};
+
 const TYPE_BYTES: Readonly<Record<number, number>> = { 1: 1, 3: 2, 4: 4 };
 
-/** @throws {ServeError} IMAGE_UNDECODABLE when it is cut short, or of a kind whose pixels are not proven to be Pillow's. */
+/** @throws {ServeError} IMAGE_UNDECODABLE when it is cut short; IMAGE_TYPE_UNSUPPORTED when its pixels are not proven to be Pillow's. */
 export function readTiffHeader(bytes: Uint8Array): TiffHeader {
   const isLittle = latin1(bytes, 0, 2) === "II";
   const view = viewOf(bytes);
@@ -50,14 +82,16 @@ export function readTiffHeader(bytes: Uint8Array): TiffHeader {
   const first = (tag: number, otherwise: number): number => tags.get(tag)?.[0] ?? otherwise;
 
   const compression = first(TAG.compression, 1);
-  if (COMPRESSIONS[compression] === undefined) throw refused(`compression ${compression}`);
+  if (COMPRESSIONS[compression] === undefined)
+    throw refused(FOREIGN_COMPRESSIONS[compression] ?? `compression of kind ${compression}`);
   const photometric = compression === 7 && first(TAG.photometric, 0) === 6 ? 6 : first(TAG.photometric, 0);
   const samples = first(TAG.samples, compression === 7 && photometric === 6 ? 3 : 1);
   const depths = (tags.get(TAG.bits) ?? [1]).slice(0, samples);
   const depth = depths[0] ?? 1;
   if (depths.some((other) => other !== depth)) throw refused(`samples of ${depths.join(", ")} bits`);
   const formats = tags.get(TAG.sampleFormat) ?? [1];
-  if (formats.some((format) => format !== 1)) throw refused("samples that are not unsigned integers");
+  const foreign = formats.find((format) => format !== 1);
+  if (foreign !== undefined) throw refused(FOREIGN_SAMPLES[foreign] ?? `samples of kind ${foreign}`);
   if (first(TAG.fillOrder, 1) !== 1) throw refused("bits in reverse order");
   const header = { photometric, samples, depth, extra: tags.get(TAG.extraSamples) ?? [] };
   const problem = problemOf(header, compression);
@@ -86,7 +120,7 @@ function problemOf(
   compression: number,
 ): string | undefined {
   const colours = { 0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3 }[photometric];
-  if (colours === undefined) return `colours of kind ${photometric}`;
+  if (colours === undefined) return FOREIGN_COLOURS[photometric] ?? `colours of kind ${photometric}`;
   if (photometric === 6 && compression !== 7) return "YCbCr colours outside JPEG";
   if (photometric === 5 && compression === 7) return "CMYK colours in JPEG";
   if (![1, 2, 4, 8, 16].includes(depth)) return `samples of ${depth} bits`;
@@ -124,6 +158,9 @@ function readTags(view: DataView, directory: number, isLittle: boolean): Map<num
   return tags;
 }
 
-function refused(kind: string): Error {
-  return undecodable("TIFF", `it has ${kind}, which is not accepted`);
+function refused(kind: string): ServeError {
+  return new ServeError(
+    "IMAGE_TYPE_UNSUPPORTED",
+    `picture was a TIFF with ${kind}, expected one without, or the same picture as a PNG`,
+  );
 }
