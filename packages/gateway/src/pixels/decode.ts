@@ -24,6 +24,8 @@ export interface DecodedPicture {
   readonly picture: RgbPicture;
   /** How many times smaller the picture is than the file's; its edges are rounded up. */
   readonly scale: DecodeScale;
+  /** The picture has only the rows that `rowsOf` asked for. */
+  readonly hasSomeRows: boolean;
   /** Of the picture at scale 1. */
   readonly storedSize: { readonly width: number; readonly height: number };
 }
@@ -53,6 +55,10 @@ export interface DecodeOptions {
   readonly scaleOf?:
     | ((storedSize: DecodedPicture["storedSize"], orientation: Orientation) => DecodeScale)
     | undefined;
+  /** Rows of a JPEG that are looked at; undefined: all. */
+  readonly rowsOf?:
+    | ((storedSize: DecodedPicture["storedSize"], orientation: Orientation) => Int32Array | undefined)
+    | undefined;
 }
 
 /**
@@ -65,21 +71,22 @@ export interface DecodeOptions {
 export async function decodePicture(
   bytes: Uint8Array,
   maxPixels: number,
-  { decodeBaseline, decoder, icc, scaleOf }: DecodeOptions = {},
+  { decodeBaseline, decoder, icc, scaleOf, rowsOf }: DecodeOptions = {},
 ): Promise<DecodedPicture> {
   const header = readPictureHeader(bytes, maxPixels);
   const { format } = header;
   const orientation = orientationOf(header, bytes);
   const storedSize = { width: header.width, height: header.height };
-  const decoded = { format, orientation, scale: 1, storedSize } as const;
+  const decoded = { format, orientation, scale: 1, hasSomeRows: false, storedSize } as const;
   const converted = icc === "srgb" ? await decodeByProfile(header, bytes) : undefined;
   if (converted !== undefined) return { ...decoded, picture: converted };
   if (format === "jpeg" && decodeBaseline !== undefined) {
     const scale = scaleOf?.(storedSize, orientation) ?? 1;
     const reduced = scale > 1 ? decodeBaseline(bytes, { scale }) : undefined;
     if (reduced !== undefined) return { ...decoded, scale, picture: reduced };
-    const plain = decodeBaseline(bytes, { transform: decoder === "tensorflow" ? "fast" : "accurate" });
-    if (plain !== undefined) return { ...decoded, picture: plain };
+    const rows = rowsOf?.(storedSize, orientation);
+    const plain = decodeBaseline(bytes, { transform: decoder === "tensorflow" ? "fast" : "accurate", rows });
+    if (plain !== undefined) return { ...decoded, hasSomeRows: rows !== undefined, picture: plain };
   }
   const picture = await decodePixels(header, bytes);
   const { width, height } = picture;

@@ -18,6 +18,8 @@ export interface BaselineOptions {
   readonly scale?: DecodeScale;
   /** `fast` is TensorFlow's inverse transform, at scale 1 only; `accurate`, Pillow's, unless given. */
   readonly transform?: "accurate" | "fast";
+  /** At scale 1: only these rows, in their order; a picture of so many rows. What nobody looks at gets no colours. */
+  readonly rows?: Int32Array | undefined;
 }
 
 /**
@@ -65,7 +67,7 @@ interface ComponentAreas {
 /** Where everything of one picture lies. */
 interface Areas {
   readonly scale: DecodeScale;
-  /** Of the decoded picture. */
+  /** Of the picture that comes out. */
   readonly size: { readonly width: number; readonly height: number };
   readonly mcus: number;
   readonly mcuRows: number;
@@ -89,25 +91,32 @@ export function createBaselineDecoder(): DecodeBaseline | undefined {
   const instance = instantiate<JpegKernels>(jpegModule());
   if (instance === undefined) return undefined;
   const { exports: kernels, memory } = instance;
-  return (bytes, { scale = 1, transform = "accurate" } = {}) => {
+  return (bytes, { scale = 1, transform = "accurate", rows } = {}) => {
     const jpeg = readBaselineJpeg(bytes);
     if (jpeg === undefined || jpeg.width * jpeg.height === 0) return undefined;
-    if (jpeg.width * jpeg.height > (scale === 1 ? MAX_PIXELS : MAX_STORED_PIXELS)) return undefined;
+    if (jpeg.width * jpeg.height > (scale === 1 && rows === undefined ? MAX_PIXELS : MAX_STORED_PIXELS))
+      return undefined;
     const [first] = jpeg.components;
     if (scale > 1 && first?.across !== first?.down) return undefined;
     const scan = bytes.subarray(jpeg.scanAt);
-    const areas = layOut(jpeg, scan.length, scale);
+    const areas = layOut(jpeg, scan.length, scale, rows?.length);
     if (areas.totalBytes > MAX_MEMORY_BYTES) return undefined;
     // libjpeg smooths no chroma narrower than 3.
     const isSmoothed = scale === 1 && first?.across === 2;
     if (scan.length > MAX_SCAN_BYTES || (isSmoothed && areas.chromaWidth < 3)) return undefined;
     prepareMemory(memory, areas, scan);
     if (!decodePlanes(kernels, memory, jpeg, areas, scan.length, transform)) return undefined;
-    return colourPlanes(kernels, memory, areas);
+    return colourPlanes(kernels, memory, areas, rows);
   };
 }
 
-function layOut({ width, height, components }: BaselineJpeg, scanBytes: number, scale: DecodeScale): Areas {
+/** @param rows how many of the decoded picture are wanted; all by default. */
+function layOut(
+  { width, height, components }: BaselineJpeg,
+  scanBytes: number,
+  scale: DecodeScale,
+  rows?: number,
+): Areas {
   let totalBytes = 0;
   const take = (size: number) => {
     const address = totalBytes;
@@ -135,7 +144,7 @@ function layOut({ width, height, components }: BaselineJpeg, scanBytes: number, 
       plane: take(stride * edge * down * mcuRows),
     };
   });
-  const size = { width: Math.ceil(width / scale), height: Math.ceil(height / scale) };
+  const size = { width: Math.ceil(width / scale), height: rows ?? Math.ceil(height / scale) };
   return {
     scale,
     size,
@@ -255,18 +264,24 @@ function decodePlanes(
 }
 
 /** The planes as RGB: gray repeated, or chroma brought to luma's size and all three turned to colours. */
-function colourPlanes(kernels: JpegKernels, memory: WasmMemory, areas: Areas): RgbPicture | undefined {
+function colourPlanes(
+  kernels: JpegKernels,
+  memory: WasmMemory,
+  areas: Areas,
+  rows: Int32Array | undefined,
+): RgbPicture | undefined {
   const { width, height } = areas.size;
   const heap = new Uint8Array(memory.buffer);
   const pixels = heap.subarray(areas.rgb, areas.rgb + 3 * width * height);
   const [luma, blue, red] = areas.components;
   if (luma === undefined) return undefined;
   if (blue === undefined || red === undefined) {
-    spreadGray(heap, luma, width, height, pixels);
+    spreadGray(heap, luma, areas.size, rows, pixels);
     return { width, height, pixels };
   }
   const { across, down } = areas.scale > 1 ? { across: 1, down: 1 } : luma.component;
-  for (let row = 0; row < height; row += 1) {
+  for (let y = 0; y < height; y += 1) {
+    const row = rows?.[y] ?? y;
     const near = down === 2 ? row >> 1 : row;
     const far = row % 2 === 0 ? Math.max(near - 1, 0) : Math.min(near + 1, areas.chromaHeight - 1);
     const chromaRow = ({ plane, stride }: ComponentAreas, smoothed: number): number => {
@@ -279,7 +294,7 @@ function colourPlanes(kernels: JpegKernels, memory: WasmMemory, areas: Areas): R
     };
     const lumaRow = luma.plane + row * luma.stride;
     const [blueRow, redRow] = [chromaRow(blue, areas.chromaRows[0]), chromaRow(red, areas.chromaRows[1])];
-    kernels.colourRow(lumaRow, lumaRow + width, blueRow, redRow, areas.rgb + 3 * row * width);
+    kernels.colourRow(lumaRow, lumaRow + width, blueRow, redRow, areas.rgb + 3 * y * width);
   }
   return { width, height, pixels };
 }
@@ -287,13 +302,13 @@ function colourPlanes(kernels: JpegKernels, memory: WasmMemory, areas: Areas): R
 function spreadGray(
   heap: Uint8Array,
   { plane, stride }: ComponentAreas,
-  width: number,
-  height: number,
+  { width, height }: Areas["size"],
+  rows: Int32Array | undefined,
   pixels: Uint8Array,
 ): void {
   let to = 0;
-  for (let row = 0; row < height; row += 1) {
-    for (let at = plane + row * stride, end = at + width; at < end; at += 1, to += 3) {
+  for (let y = 0; y < height; y += 1) {
+    for (let at = plane + (rows?.[y] ?? y) * stride, end = at + width; at < end; at += 1, to += 3) {
       const sample = heap[at] as number;
       pixels[to] = sample;
       pixels[to + 1] = sample;

@@ -8,7 +8,7 @@ import type { DecodeBaseline, DecodeScale } from "./jpeg-baseline.js";
 import { type PictureTensor, padTensor, tensorOf } from "./normalize.js";
 import { type Orientation, turnUpright } from "./orientation.js";
 import type { PictureFormat } from "./picture-header.js";
-import type { Resize, ResizeBox } from "./resize.js";
+import { nearestRows, type Resize, type ResizeBox } from "./resize.js";
 import { isWindowed, resizeBy } from "./resize-kernel.js";
 import type { FloatPicture, RgbPicture } from "./rgb-picture.js";
 import {
@@ -64,20 +64,38 @@ export async function preparePicture(
     decoder: plan.decoder,
     icc: plan.icc,
     scaleOf: plan.reducedDecode ? (size, orientation) => reducedScale(plan, size, orientation) : undefined,
+    rowsOf: (size, orientation) => rowsTaken(plan, size, orientation),
   });
   checkpoint();
-  const { format, orientation, scale } = decoded;
+  const { format, orientation, scale, hasSomeRows } = decoded;
   const isTurned = plan.orientation === "exif";
   const upright = isTurned ? turnUpright(decoded.picture, orientation) : decoded.picture;
   const size = isTurned ? uprightSize(decoded.storedSize, orientation) : decoded.storedSize;
   const decodedAt = performance.now();
   checkpoint();
-  const tensor = prepareRgb(upright, plan, resize, { whole: { ...size, scale }, allocateFloats });
+  const tensor = prepareRgb(upright, plan, resize, {
+    ...(hasSomeRows ? {} : { whole: { ...size, scale } }),
+    allocateFloats,
+  });
   return { tensor, ...size, format, decodeMs: decodedAt - start, resizeMs: performance.now() - decodedAt };
 }
 
 function uprightSize({ width, height }: Size, orientation: Orientation): Size {
   return orientation >= 5 ? { width: height, height: width } : { width, height };
+}
+
+/** NEAREST to a fixed size looks at single rows; the resize then has nothing left to do in that direction. */
+function rowsTaken(plan: PreprocessPlan, stored: Size, orientation: Orientation): Int32Array | undefined {
+  const { resize: rule, kernel, aspect, crop, cropBefore } = plan;
+  const isNearest =
+    kernel.library === "pillow" &&
+    kernel.filter === "nearest" &&
+    kernel.box === undefined &&
+    kernel.reducingGap === undefined;
+  const isTurned = plan.orientation === "exif" && orientation !== 1;
+  if (!isNearest || isTurned || aspect !== "stretch" || crop !== undefined || cropBefore !== undefined)
+    return undefined;
+  return rule !== undefined && "width" in rule ? nearestRows(stored.height, rule.height) : undefined;
 }
 
 /** As large a factor as leaves the picture no smaller than the resize makes it: Pillow's `Image.draft`. */

@@ -302,6 +302,16 @@ function resizeNearest(picture: RgbPicture, target: ResizeTarget): RgbPicture {
   return { width, height, pixels: resized };
 }
 
+/**
+ * The rows of a picture that NEAREST takes for a target of `to` rows; all others may stay unknown.
+ *
+ * @returns undefined when it would take one beyond the last.
+ */
+export function nearestRows(height: number, to: number): Int32Array | undefined {
+  const rows = nearestPositions(0, height, to);
+  return countBelow(rows, height) === to ? rows : undefined;
+}
+
 function countBelow(positions: Int32Array, end: number): number {
   const outside = positions.findIndex((position) => position >= end);
   return outside < 0 ? positions.length : outside;
