@@ -1,14 +1,15 @@
 /** The way of one picture from a file's bytes to the model's tensor, step by step. */
 
 import { ServeError } from "@vitrine/protocol/status";
+import { DataType } from "@vitrine/protocol/tensor";
 import type { PreprocessPlan } from "../preprocess-plan.js";
 import { centerCrop, keptWindow, placeOn } from "./center-crop.js";
 import { decodePicture } from "./decode.js";
 import type { DecodeBaseline, DecodeScale } from "./jpeg-baseline.js";
-import { type PictureTensor, padTensor, tensorOf } from "./normalize.js";
+import { type PictureTensor, padTensor, tensorOf, tensorOfPicked } from "./normalize.js";
 import { type Orientation, turnUpright } from "./orientation.js";
 import type { PictureFormat } from "./picture-header.js";
-import { nearestRows, type Resize, type ResizeBox } from "./resize.js";
+import { nearestOf, type Resize, type ResizeBox } from "./resize.js";
 import { isWindowed, resizeBy } from "./resize-kernel.js";
 import type { FloatPicture, RgbPicture } from "./rgb-picture.js";
 import {
@@ -84,18 +85,36 @@ function uprightSize({ width, height }: Size, orientation: Orientation): Size {
   return orientation >= 5 ? { width: height, height: width } : { width, height };
 }
 
-/** NEAREST to a fixed size looks at single rows; the resize then has nothing left to do in that direction. */
-function rowsTaken(plan: PreprocessPlan, stored: Size, orientation: Orientation): Int32Array | undefined {
-  const { resize: rule, kernel, aspect, crop, cropBefore } = plan;
+/** The size that NEAREST makes, where it makes the whole of a fixed one and nothing comes before or behind it. */
+function nearestTarget({ resize: rule, kernel, aspect, crop, cropBefore }: PreprocessPlan): Size | undefined {
   const isNearest =
     kernel.library === "pillow" &&
     kernel.filter === "nearest" &&
     kernel.box === undefined &&
     kernel.reducingGap === undefined;
+  if (!isNearest || aspect !== "stretch" || crop !== undefined || cropBefore !== undefined) return undefined;
+  return rule !== undefined && "width" in rule ? rule : undefined;
+}
+
+/** The rows that the resize looks at; it has nothing left to do in that direction then. */
+function rowsTaken(plan: PreprocessPlan, stored: Size, orientation: Orientation): Int32Array | undefined {
+  const target = nearestTarget(plan);
   const isTurned = plan.orientation === "exif" && orientation !== 1;
-  if (!isNearest || isTurned || aspect !== "stretch" || crop !== undefined || cropBefore !== undefined)
-    return undefined;
-  return rule !== undefined && "width" in rule ? nearestRows(stored.height, rule.height) : undefined;
+  return target === undefined || isTurned ? undefined : nearestOf(stored.height, target.height);
+}
+
+/** The tensor of single pixels, without a picture of them in between; undefined where the plan asks for more. */
+function pickedTensor(
+  { width: stride, height, pixels }: RgbPicture,
+  plan: PreprocessPlan,
+  allocateFloats: RgbOptions["allocateFloats"],
+): PictureTensor | undefined {
+  const { arithmetic, isBgr, layout, dtype, pad } = plan;
+  const target = nearestTarget(plan);
+  if (target === undefined || dtype !== DataType.DT_FLOAT || pad !== undefined) return undefined;
+  const [columns, rows] = [nearestOf(stride, target.width), nearestOf(height, target.height)];
+  if (columns === undefined || rows === undefined) return undefined;
+  return tensorOfPicked({ pixels, stride, columns, rows }, arithmetic, isBgr, layout, allocateFloats);
 }
 
 /** As large a factor as leaves the picture no smaller than the resize makes it: Pillow's `Image.draft`. */
@@ -130,6 +149,9 @@ export function prepareRgb(
   resize: Resize,
   { whole, allocateFloats }: RgbOptions = {},
 ): PictureTensor {
+  const isWhole = whole === undefined || whole.scale === 1;
+  const picked = isWhole ? pickedTensor(upright, plan, allocateFloats) : undefined;
+  if (picked !== undefined) return picked;
   const resized =
     plan.cropBefore === undefined
       ? resizeAsPlanned(upright, plan, resize, whole)

@@ -303,13 +303,13 @@ function resizeNearest(picture: RgbPicture, target: ResizeTarget): RgbPicture {
 }
 
 /**
- * The rows of a picture that NEAREST takes for a target of `to` rows; all others may stay unknown.
+ * The rows, or columns, of a picture that NEAREST takes for a target of `to` of them; all others may stay unknown.
  *
  * @returns undefined when it would take one beyond the last.
  */
-export function nearestRows(height: number, to: number): Int32Array | undefined {
-  const rows = nearestPositions(0, height, to);
-  return countBelow(rows, height) === to ? rows : undefined;
+export function nearestOf(from: number, to: number): Int32Array | undefined {
+  const taken = nearestPositions(0, from, to);
+  return countBelow(taken, from) === to ? taken : undefined;
 }
 
 function countBelow(positions: Int32Array, end: number): number {
