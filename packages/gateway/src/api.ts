@@ -89,6 +89,11 @@ export const infoResponseSchema = z.object({
     filter: z
       .string()
       .describe("of the resize, named as the library calls it that the contract names; bilinear for one"),
+    decoder: z
+      .enum(["pillow", "tensorflow"])
+      .describe(
+        "whose JPEG decoder the model was trained on. The pixels are its own, with tensorflow but for rare kinds of JPEG, which are up to 6 steps of 255 apart at usual qualities",
+      ),
     orientation: z
       .enum(["exif", "ignore"])
       .describe("exif: turned upright as the EXIF tag says; ignore: pixels as they are stored"),

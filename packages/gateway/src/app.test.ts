@@ -387,7 +387,7 @@ describe("the other routes", () => {
           "image/avif",
         ],
       },
-      picture: { width: 8, height: 8, filter: "bilinear", orientation: "ignore" },
+      picture: { width: 8, height: 8, filter: "bilinear", decoder: "pillow", orientation: "ignore" },
       shrink: { keeps_answer: true, least_edge: 24 },
     });
   });

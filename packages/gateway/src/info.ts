@@ -27,7 +27,7 @@ const SHRINK_MARGIN = 3;
 
 export function infoOf(model: FittedModel, limits: InfoLimits): InfoResponse {
   const { description, contract } = model;
-  const { kernel, orientation } = model.plan;
+  const { kernel, orientation, decoder } = model.plan;
   const filter = kernelName(kernel);
   const size = pictureSize(model);
   const leastEdge = leastEdgeOf(model.plan);
@@ -49,6 +49,7 @@ export function infoOf(model: FittedModel, limits: InfoLimits): InfoResponse {
       width: size?.width ?? null,
       height: size?.height ?? null,
       filter,
+      decoder,
       orientation,
     },
     shrink: { keeps_answer: leastEdge !== undefined, least_edge: leastEdge ?? null },

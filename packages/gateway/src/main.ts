@@ -17,7 +17,7 @@ import { createImageSource, type ImageSource } from "./image-source.js";
 import { type ContractSource, fitModel } from "./model-fit.js";
 import { createModelLink } from "./model-link.js";
 import { openModelTier } from "./model-tier.js";
-import { createRequestMetrics } from "./observe.js";
+import { createApproximateCounter, createRequestMetrics } from "./observe.js";
 import { createPermits, type Permits } from "./permits.js";
 import { createPictureCache, fetchEachTime } from "./picture-cache.js";
 import { createPredictionCache, NO_PREDICTION_CACHE } from "./prediction-cache.js";
@@ -86,6 +86,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     maxPixels: config.maxImagePixels,
     workerUrl: parts.preprocessWorkerUrl ?? new URL("./preprocess-worker.js", import.meta.url),
     workerLost: (error) => logger.error({ err: error }, "preprocess worker lost"),
+    approximated: createApproximateCounter(metrics.registry),
   });
   if (config.website !== undefined && !isWebsite(config.website)) {
     logger.warn({ website: config.website }, "website was not built into this folder, / leads to /docs");

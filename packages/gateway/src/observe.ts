@@ -75,6 +75,16 @@ export function createRequestMetrics(registry: Registry, permits: Permits): Requ
   };
 }
 
+/** Counts pictures whose decoder was not the one that the contract names: {@link PreprocessorOptions.approximated}. */
+export function createApproximateCounter(registry: Registry): () => void {
+  const decodes = new Counter({
+    name: "vitrine_gateway_approximate_decodes_total",
+    help: "JPEGs of a kind that TensorFlow's decoder was asked for and Pillow's read, up to 6 steps of 255 apart at usual qualities",
+    registers: [registry],
+  });
+  return () => decodes.inc();
+}
+
 /** Value of the `Server-Timing` header; undefined when nothing was timed. Source: W3C Server Timing. */
 export function serverTimingOf(stagesMs: Readonly<Partial<Record<Stage, number>>>): string | undefined {
   const metrics = STAGES.flatMap((stage) => {

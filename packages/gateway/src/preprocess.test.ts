@@ -195,6 +195,16 @@ describe("a preprocessor", () => {
     lot.close();
   });
 
+  it("tells of each picture for which the contract's decoder could not be had", async () => {
+    const approximated: string[] = [];
+    const preprocessor = create({ approximated: ({ format }) => approximated.push(format) });
+    const plan: PreprocessPlan = { ...plans.get("uint8-squash-256-bilinear")!, decoder: "tensorflow" };
+    await preprocessor.preprocess(photo, plan, forever());
+    await preprocessor.preprocess(readPicture("jpeg-arithmetic.jpg"), plan, forever());
+
+    expect(approximated).toEqual(["jpeg"]);
+  });
+
   it("prepares a picture larger than all the room when nothing else is in the works", async () => {
     const preprocessor = create({ maxPixelsInFlight: 10 });
 

@@ -23,6 +23,8 @@ export interface PreprocessorOptions {
   readonly workerUrl?: URL;
   /** Told of each worker that died, for the log. */
   workerLost?(error: Error): void;
+  /** Told of each picture for which the contract's decoder could not be had, and another was used. */
+  approximated?(prepared: Preprocessed): void;
 }
 
 export interface Preprocessor {
@@ -113,6 +115,7 @@ export function createPreprocessor(options: PreprocessorOptions): Preprocessor {
     }
     const { job } = worker;
     worker.job = undefined;
+    if (reply.kind === "done" && reply.prepared.isApproximate) options.approximated?.(reply.prepared);
     if (reply.kind === "done") job?.resolve(reply.prepared);
     else if (reply.kind === "refused") job?.reject(new ServeError(reply.reason, reply.message));
     else job?.reject(new Error(reply.stack));

@@ -129,6 +129,31 @@ describe("TensorFlow's decoder", () => {
       expect(sha256(picture.pixels).slice(0, 12)).toBe(golden);
     },
   );
+
+  const decode = (name: string, decoder: "pillow" | "tensorflow") =>
+    decodePicture(readPicture(name), MAX_PIXELS, { decodeBaseline, decoder });
+
+  it.each(["jpeg-411.jpg", "jpeg-440.jpg", "jpeg-arithmetic.jpg", "jpeg-rgb-without-ycc.jpg"])(
+    "is not had for %s, which is said",
+    async (name) => {
+      expect((await decode(name, "tensorflow")).isApproximate).toBe(true);
+      expect((await decode(name, "pillow")).isApproximate).toBe(false);
+    },
+  );
+
+  it.each(["jpeg-420.jpg", "png-rgb.png", "gif.gif"])("is had for %s", async (name) => {
+    expect((await decode(name, "tensorflow")).isApproximate).toBe(false);
+  });
+
+  it.each(["jpeg-cmyk-adobe.jpg", "jpeg-cmyk-without-adobe.jpg", "jpeg-ycck-adobe.jpg"])(
+    "refuses %s, whose inks TensorFlow reads otherwise",
+    async (name) => {
+      await expect(decode(name, "tensorflow")).rejects.toMatchObject({
+        reason: "IMAGE_TYPE_UNSUPPORTED",
+        message: expect.stringContaining("picture was a CMYK JPEG, expected one in RGB"),
+      });
+    },
+  );
 });
 
 describe("the baseline decoder", () => {

@@ -5,6 +5,7 @@
  * is applied, a colour profile only when asked for; alpha is dropped and not laid over anything, of an animation the first
  * frame counts.
  */
+import { ServeError } from "@vitrine/protocol/status";
 import sharp, { type SharpOptions } from "sharp";
 import type { AvifHeader } from "./avif-header.js";
 import { decodeBmp } from "./bmp.js";
@@ -26,6 +27,8 @@ export interface DecodedPicture {
   readonly scale: DecodeScale;
   /** The picture has only the rows that `rowsOf` asked for. */
   readonly hasSomeRows: boolean;
+  /** Whether another decoder was used than asked for: a JPEG that {@link DecodeBaseline} does not read as TensorFlow does. */
+  readonly isApproximate: boolean;
   /** Of the picture at scale 1. */
   readonly storedSize: { readonly width: number; readonly height: number };
 }
@@ -45,8 +48,8 @@ export interface DecodeOptions {
   /** Tried first on a JPEG; the pixels are then its to overwrite when it is called again. */
   readonly decodeBaseline?: DecodeBaseline | undefined;
   /**
-   * `tensorflow`: JPEGs as TensorFlow decodes them unless told otherwise, where `decodeBaseline` can; what it cannot, a
-   * progressive one for one, is decoded as Pillow does it, which is up to 6 steps apart.
+   * `tensorflow`: JPEGs as TensorFlow decodes them unless told otherwise, where `decodeBaseline` can; what it cannot, an
+   * arithmetic-coded one for one, is decoded as Pillow does it, which is near, and said in `isApproximate`. CMYK is not near.
    */
   readonly decoder?: "pillow" | "tensorflow" | undefined;
   /** `srgb` converts the pixels by the profile in the file, when there is one. */
@@ -65,7 +68,8 @@ export interface DecodeOptions {
  * Decodes a picture, at full size unless the options allow less and `decodeBaseline` can do it.
  *
  * @param maxPixels see {@link readPictureHeader}, whose errors this throws too.
- * @throws {ServeError} IMAGE_UNDECODABLE when the file is cut short or broken: Pillow refuses a JPEG or PNG that
+ * @throws {ServeError} IMAGE_TYPE_UNSUPPORTED for a CMYK JPEG that TensorFlow's decoder is asked for;
+ *   IMAGE_UNDECODABLE when the file is cut short or broken: Pillow refuses a JPEG or PNG that
  *   ends too early, and so does this; what libjpeg only warns of is let pass by both.
  */
 export async function decodePicture(
@@ -77,7 +81,14 @@ export async function decodePicture(
   const { format } = header;
   const orientation = orientationOf(header, bytes);
   const storedSize = { width: header.width, height: header.height };
-  const decoded = { format, orientation, scale: 1, hasSomeRows: false, storedSize } as const;
+  const decoded = {
+    format,
+    orientation,
+    scale: 1,
+    hasSomeRows: false,
+    storedSize,
+    isApproximate: false,
+  } as const;
   const converted = icc === "srgb" ? await decodeByProfile(header, bytes) : undefined;
   if (converted !== undefined) return { ...decoded, picture: converted };
   if (format === "jpeg" && decodeBaseline !== undefined) {
@@ -88,9 +99,19 @@ export async function decodePicture(
     const plain = decodeBaseline(bytes, { transform: decoder === "tensorflow" ? "fast" : "accurate", rows });
     if (plain !== undefined) return { ...decoded, hasSomeRows: rows !== undefined, picture: plain };
   }
+  const isApproximate = format === "jpeg" && decoder === "tensorflow";
+  if (isApproximate && header.components === 4) throw foreignCmyk();
   const picture = await decodePixels(header, bytes);
   const { width, height } = picture;
-  return { ...decoded, storedSize: { width, height }, picture };
+  return { ...decoded, storedSize: { width, height }, isApproximate, picture };
+}
+
+/** TensorFlow reads the inks the other way round where Pillow does not: up to 255 steps apart. */
+function foreignCmyk(): ServeError {
+  return new ServeError(
+    "IMAGE_TYPE_UNSUPPORTED",
+    "picture was a CMYK JPEG, expected one in RGB, because the model was trained on TensorFlow's decoder (vitrine.decoder)",
+  );
 }
 
 /** Pillow turns a TIFF by itself when it opens it, so its pixels count as upright. */

@@ -29,7 +29,7 @@ export interface BaselineOptions {
  */
 export type DecodeBaseline = (bytes: Uint8Array, options?: BaselineOptions) => RgbPicture | undefined;
 
-/** Both bound the memory, which never shrinks: about 5 bytes per pixel, and the scan. */
+/** Both bound the memory, which never shrinks: about 5 bytes per pixel, and the scan. What is larger gets memory of its own, if any. */
 const MAX_PIXELS = 4_000_000;
 /** Of a picture that is decoded at a reduced scale, as it is stored. */
 const MAX_STORED_PIXELS = 100_000_000;
@@ -88,22 +88,29 @@ interface Areas {
 
 /** Compiles the kernels; the function returned belongs to one thread. undefined where WebAssembly has no SIMD. */
 export function createBaselineDecoder(): DecodeBaseline | undefined {
-  const instance = instantiate<JpegKernels>(jpegModule());
-  if (instance === undefined) return undefined;
-  const { exports: kernels, memory } = instance;
+  const kept = instantiate<JpegKernels>(jpegModule());
+  if (kept === undefined) return undefined;
   return (bytes, { scale = 1, transform = "accurate", rows } = {}) => {
     const jpeg = readBaselineJpeg(bytes);
     if (jpeg === undefined || jpeg.width * jpeg.height === 0) return undefined;
-    if (jpeg.width * jpeg.height > (scale === 1 && rows === undefined ? MAX_PIXELS : MAX_STORED_PIXELS))
-      return undefined;
+    const pixels = jpeg.width * jpeg.height;
+    if (pixels > MAX_STORED_PIXELS) return undefined;
     const [first] = jpeg.components;
     if (scale > 1 && first?.across !== first?.down) return undefined;
     const scan = bytes.subarray(jpeg.scanAt);
     const areas = layOut(jpeg, scan.length, scale, rows?.length);
-    if (areas.totalBytes > MAX_MEMORY_BYTES) return undefined;
+    const isLarge =
+      (scale === 1 && rows === undefined && pixels > MAX_PIXELS) ||
+      scan.length > MAX_SCAN_BYTES ||
+      areas.totalBytes > MAX_MEMORY_BYTES;
+    // libvips has no fast transform, so that the memory is worth it.
+    if (isLarge && (transform === "accurate" || scale > 1)) return undefined;
     // libjpeg smooths no chroma narrower than 3.
     const isSmoothed = scale === 1 && first?.across === 2;
-    if (scan.length > MAX_SCAN_BYTES || (isSmoothed && areas.chromaWidth < 3)) return undefined;
+    if (isSmoothed && areas.chromaWidth < 3) return undefined;
+    const instance = isLarge ? instantiate<JpegKernels>(jpegModule()) : kept;
+    if (instance === undefined) return undefined;
+    const { exports: kernels, memory } = instance;
     prepareMemory(memory, areas, scan);
     if (!decodePlanes(kernels, memory, jpeg, areas, scan.length, transform)) return undefined;
     return colourPlanes(kernels, memory, areas, rows);

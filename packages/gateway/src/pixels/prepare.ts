@@ -4,7 +4,7 @@ import { ServeError } from "@vitrine/protocol/status";
 import { DataType } from "@vitrine/protocol/tensor";
 import type { PreprocessPlan } from "../preprocess-plan.js";
 import { centerCrop, keptWindow, placeOn } from "./center-crop.js";
-import { decodePicture } from "./decode.js";
+import { type DecodedPicture, decodePicture } from "./decode.js";
 import type { DecodeBaseline, DecodeScale } from "./jpeg-baseline.js";
 import { type PictureTensor, padTensor, tensorOf, tensorOfPicked } from "./normalize.js";
 import { type Orientation, turnUpright } from "./orientation.js";
@@ -31,6 +31,8 @@ export interface Preprocessed {
   readonly width: number;
   readonly height: number;
   readonly format: PictureFormat;
+  /** Whether the contract's decoder could not be had for it: see {@link DecodedPicture}. */
+  readonly isApproximate: boolean;
   /** Bytes to upright RGB. */
   readonly decodeMs: number;
   /** Resize, crop and arithmetic. */
@@ -68,7 +70,7 @@ export async function preparePicture(
     rowsOf: (size, orientation) => rowsTaken(plan, size, orientation),
   });
   checkpoint();
-  const { format, orientation, scale, hasSomeRows } = decoded;
+  const { format, orientation, scale, hasSomeRows, isApproximate } = decoded;
   const isTurned = plan.orientation === "exif";
   const upright = isTurned ? turnUpright(decoded.picture, orientation) : decoded.picture;
   const size = isTurned ? uprightSize(decoded.storedSize, orientation) : decoded.storedSize;
@@ -78,7 +80,9 @@ export async function preparePicture(
     ...(hasSomeRows ? {} : { whole: { ...size, scale } }),
     allocateFloats,
   });
-  return { tensor, ...size, format, decodeMs: decodedAt - start, resizeMs: performance.now() - decodedAt };
+  const decodeMs = decodedAt - start;
+  const resizeMs = performance.now() - decodedAt;
+  return { tensor, ...size, format, isApproximate, decodeMs, resizeMs };
 }
 
 function uprightSize({ width, height }: Size, orientation: Orientation): Size {
