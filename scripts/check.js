@@ -33,6 +33,7 @@ const CHECKS = [
     ],
   ],
   ["docs/configuration.md", [node, "scripts/configuration-docs.js", "--check"]],
+  ["docs/converting.md", [node, "scripts/converting-docs.js", "--check"]],
 ];
 
 let failed = 0;

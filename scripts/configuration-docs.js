@@ -3,7 +3,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { classifySettings } from "../packages/cli/dist/commands/classify.js";
+import { convertSettings } from "../packages/cli/dist/commands/convert.js";
 import { gatewayCommandSettings } from "../packages/cli/dist/commands/gateway.js";
+import { inspectSettings } from "../packages/cli/dist/commands/inspect.js";
 import { upSettings } from "../packages/cli/dist/commands/up.js";
 import { serveSettings } from "../packages/model-server/dist/config.js";
 import { describeSchema } from "../packages/runtime/dist/setting-schema.js";
@@ -25,6 +27,8 @@ const SECTIONS = [
   ["vitrine classify", classifySettings],
   ["vitrine gateway", gatewayCommandSettings],
   ["vitrine serve", serveSettings],
+  ["vitrine convert", convertSettings],
+  ["vitrine inspect", inspectSettings],
 ];
 
 const text = [INTRODUCTION, ...SECTIONS.map(([title, settings]) => section(title, settings))].join("\n");

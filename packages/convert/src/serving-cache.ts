@@ -64,12 +64,16 @@ export async function writeCached(
     draft = await mkdtemp(`${entry}.`);
     await writeOnnx(graph, path.join(draft, MODEL_FILE));
     await writeFile(path.join(draft, SIGNATURES_FILE), signaturesText(signatures));
-    await rename(draft, entry);
+    // By now a server beside this one may have made the same entry; one that is damaged makes room.
+    if ((await readCached(entry)) === undefined) {
+      await rm(entry, { recursive: true, force: true });
+      await rename(draft, entry);
+    } else await rm(draft, { recursive: true });
     return path.join(entry, MODEL_FILE);
   } catch (error) {
     if (!isFileFault(error)) throw error;
     if (draft !== undefined) await rm(draft, { recursive: true, force: true });
-    // A server beside this one was quicker.
+    // It was quicker by a moment.
     const exists = error.code === "ENOTEMPTY" || error.code === "EEXIST";
     return exists ? path.join(entry, MODEL_FILE) : undefined;
   }

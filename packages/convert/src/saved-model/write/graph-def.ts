@@ -3,7 +3,7 @@ import { ServeError } from "@vitrine/protocol/status";
 import { isConstant } from "../../graph/attributes.js";
 import type { Constant, Graph, Node } from "../../graph/graph.js";
 import { inferShapes } from "../../graph/infer-shapes.js";
-import { Operator, type Values } from "./operator.js";
+import { Operator, typed, type Values } from "./operator.js";
 import { OPERATOR_WRITERS } from "./operator-writers.js";
 import { TensorFlowGraph, type TensorRef } from "./tensorflow-graph.js";
 
@@ -72,7 +72,12 @@ export function toTensorFlow(source: Graph): TensorFlowModel {
     }
   }
   if (refusals.length > 0) throw new ServeError("MODEL_UNSUPPORTED", refusalText(refusals));
-  return { graph, inputs, outputs: source.outputs.map(({ value }) => values.tensor(value)) };
+  // By a node of their own: TensorFlow joins others with their neighbours, even those that are asked for.
+  const outputs = source.outputs.flatMap(({ alias, value }) => {
+    const tensor = values.tensor(value);
+    return graph.node("Identity", `outputs/${alias}`, [tensor], typed(tensor), [tensor.type]);
+  });
+  return { graph, inputs, outputs };
 }
 
 function write(node: Node, values: Values): readonly TensorRef[] {

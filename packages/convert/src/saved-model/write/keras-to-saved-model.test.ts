@@ -22,6 +22,9 @@ const differences: Record<string, { exported?: number; vitrine?: number; tensorf
 
 const WRITES_TABLE = process.env.VITRINE_WRITE_DIFFERENCES !== undefined;
 
+/** TensorFlow's fused kernels take sums in an order of their own, which the deepest of these narrow models show. */
+const TENSORFLOW_TOLERANCE = 5e-4;
+
 const scratch = mkdtempSync(path.join(tmpdir(), "vitrine-keras-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
@@ -97,7 +100,11 @@ describe("Keras models written as SavedModels give Keras' answers", () => {
       if (typeof result !== "object") failures.push(`${name}: ${result}`);
       else {
         const found = compare(wanted, result);
-        if (found.some(({ relative, isTopEqual }) => !(relative <= TOLERANCE) || isTopEqual === false)) {
+        if (
+          found.some(
+            ({ relative, isTopEqual }) => !(relative <= TENSORFLOW_TOLERANCE) || isTopEqual === false,
+          )
+        ) {
           failures.push(`${name}: ${JSON.stringify(found)}`);
         }
         differences[name] = {
