@@ -86,7 +86,7 @@ function withSortedOperators(text: string): string {
 function savedModels(): Map<string, Uint8Array> {
   const models = new Map<string, Uint8Array>();
   for (const { path: file, content } of tarEntries(unpacked("show/models.tar.br"))) {
-    models.set(`show/${path.dirname(file)}`, content);
+    if (path.basename(file) === "saved_model.pb") models.set(`show/${path.dirname(file)}`, content);
   }
   for (const file of readdirSync(path.join(GOLDEN, "keras"))) {
     if (!file.endsWith(".tar.br")) continue;
