@@ -6,6 +6,7 @@ import { createBaselineDecoder } from "./pixels/jpeg-baseline.js";
 import { preparePicture } from "./pixels/prepare.js";
 import { resize } from "./pixels/resize.js";
 import { createSimdResize } from "./pixels/resize-simd.js";
+import { createTableKernel } from "./pixels/table-kernel.js";
 import type { WorkerJob, WorkerOptions, WorkerReply } from "./preprocess-messages.js";
 
 if (parentPort === null)
@@ -19,6 +20,8 @@ sharp.cache(false);
 
 const options = { maxPixels, resize: createSimdResize() ?? resize, decodeBaseline: createBaselineDecoder() };
 
+const fillRows = createTableKernel();
+
 port.on("message", (job: WorkerJob) => {
   void answer(job);
 });
@@ -30,7 +33,11 @@ async function answer({ id, bytes, memory, plan }: WorkerJob): Promise<void> {
     if (Atomics.load(abandoned, 0) === id) throw new ServeError("CANCELLED", "request was abandoned");
   };
   try {
-    const prepared = await preparePicture(bytes, plan, { ...options, allocateFloats, checkpoint });
+    const prepared = await preparePicture(bytes, plan, {
+      ...options,
+      memory: { allocateFloats, fillRows },
+      checkpoint,
+    });
     const { tensor } = prepared;
     const data = shared(tensor.data, memory);
     post({ kind: "done", id, prepared: { ...prepared, tensor: { ...tensor, data } } });

@@ -7,6 +7,7 @@
 import { ServeError } from "@vitrine/protocol/status";
 import { DataType, type Tensor } from "@vitrine/protocol/tensor";
 import type { FloatPicture, RgbPicture } from "./rgb-picture.js";
+import { type FillRows, fillRowsPlainly, type TableRows } from "./table-kernel.js";
 
 export type Layout = "NHWC" | "NCHW";
 
@@ -50,7 +51,6 @@ const CAFFE_MEAN = [103.939, 116.779, 123.68];
  * Makes the tensor of one picture.
  *
  * @param isBgr blue first; a Keras preset that has blue first by itself has it in any case.
- * @param allocateFloats gives the memory of a float tensor, whatever is in it: all of it is written.
  * @returns shape [1, height, width, 3] or [1, 3, height, width]; its data is the picture's own pixels when nothing
  *   has to change, else a copy.
  */
@@ -60,17 +60,19 @@ export function tensorOf(
   isBgr: boolean,
   layout: Layout,
   dtype: typeof DataType.DT_UINT8 | typeof DataType.DT_FLOAT,
-  allocateFloats: (length: number) => Float32Array = (length) => new Float32Array(length),
+  memory: TensorMemory = {},
 ): PictureTensor {
   const { width, height, pixels } = picture;
   const shape = layout === "NHWC" ? [1, height, width, 3] : [1, 3, height, width];
   if (dtype === DataType.DT_UINT8 && pixels instanceof Uint8Array) {
     return { dtype, shape, data: layout === "NHWC" && !isBgr ? pixels : arranged(pixels, isBgr, layout) };
   }
-  const data = allocateFloats(pixels.length);
-  const channels = channelsOf(arithmetic, isBgr, layout, width * height);
-  if (pixels instanceof Uint8Array) fillFromTables(data, pixels, channels);
-  else fillOneByOne(data, pixels, channels);
+  if (pixels instanceof Uint8Array) {
+    const picked = { pixels, stride: width, columns: upTo(width), rows: upTo(height) };
+    return tensorOfPicked(picked, arithmetic, isBgr, layout, memory);
+  }
+  const data = (memory.allocateFloats ?? newFloats)(pixels.length);
+  fillOneByOne(data, pixels, channelsOf(arithmetic, isBgr, layout, width * height));
   return { dtype: DataType.DT_FLOAT, shape, data };
 }
 
@@ -101,55 +103,35 @@ const tableOf = (value: Value): Float32Array =>
   Float32Array.from({ length: 256 }, (_, sample) => value(sample));
 
 /** Single pixels of a picture, as NEAREST takes them: those in the given columns of the given rows, in their order. */
-export interface PickedPixels {
-  readonly pixels: Uint8Array;
-  /** Pixels per row of `pixels`. */
-  readonly stride: number;
-  readonly columns: Int32Array;
-  readonly rows: Int32Array;
-}
+export type PickedPixels = Pick<TableRows, "pixels" | "stride" | "columns" | "rows">;
 
-/** {@link tensorOf} of picked pixels, without the picture that they would make: half a megabyte less to go through. */
+/** {@link tensorOf} of picked pixels, without the picture that they would make. */
 export function tensorOfPicked(
-  { pixels, stride, columns, rows }: PickedPixels,
+  picked: PickedPixels,
   arithmetic: Arithmetic,
   isBgr: boolean,
   layout: Layout,
-  allocateFloats: (length: number) => Float32Array = (length) => new Float32Array(length),
+  { allocateFloats, fillRows }: TensorMemory = {},
 ): PictureTensor {
-  const [width, height] = [columns.length, rows.length];
-  const data = allocateFloats(3 * width * height);
-  const { values, from, step, plane } = channelsOf(arithmetic, isBgr, layout, width * height);
-  const [first, second, third] = [tableOf(values[0]), tableOf(values[1]), tableOf(values[2])];
-  const last = 2 - from;
-  let to = 0;
-  for (let y = 0; y < height; y += 1) {
-    const row = (rows[y] as number) * stride;
-    for (let x = 0; x < width; x += 1, to += step) {
-      const at = 3 * (row + (columns[x] as number));
-      data[to] = first[pixels[at + from] as number] as number;
-      data[to + plane] = second[pixels[at + 1] as number] as number;
-      data[to + 2 * plane] = third[pixels[at + last] as number] as number;
-    }
-  }
+  const [width, height] = [picked.columns.length, picked.rows.length];
+  const data = (allocateFloats ?? newFloats)(3 * width * height);
+  const { values, from } = channelsOf(arithmetic, isBgr, layout, width * height);
+  const tables = [tableOf(values[0]), tableOf(values[1]), tableOf(values[2])] as const;
+  (fillRows ?? fillRowsPlainly)(data, { ...picked, tables, from, layout });
   const shape = layout === "NHWC" ? [1, height, width, 3] : [1, 3, height, width];
   return { dtype: DataType.DT_FLOAT, shape, data };
 }
 
-/** All three channels of a pixel at once: the memory of a megabyte is gone through once and not three times. */
-function fillFromTables(
-  data: Float32Array,
-  pixels: Uint8Array,
-  { values, from, step, plane }: Channels,
-): void {
-  const [first, second, third] = [tableOf(values[0]), tableOf(values[1]), tableOf(values[2])];
-  const last = 2 - from;
-  for (let at = 0, to = 0; at < pixels.length; at += 3, to += step) {
-    data[to] = first[pixels[at + from] as number] as number;
-    data[to + plane] = second[pixels[at + 1] as number] as number;
-    data[to + 2 * plane] = third[pixels[at + last] as number] as number;
-  }
+/** Where a float tensor is written, and by what. */
+export interface TensorMemory {
+  /** Gives memory, whatever is in it: all of it is written. */
+  readonly allocateFloats?: ((length: number) => Float32Array) | undefined;
+  readonly fillRows?: FillRows | undefined;
 }
+
+const newFloats = (length: number) => new Float32Array(length);
+
+const upTo = (end: number) => Int32Array.from({ length: end }, (_, index) => index);
 
 /** Samples that are float already have no tables. */
 function fillOneByOne(

@@ -6,7 +6,7 @@ import type { PreprocessPlan } from "../preprocess-plan.js";
 import { centerCrop, keptWindow, placeOn } from "./center-crop.js";
 import { type DecodedPicture, decodePicture } from "./decode.js";
 import type { DecodeBaseline, DecodeScale } from "./jpeg-baseline.js";
-import { type PictureTensor, padTensor, tensorOf, tensorOfPicked } from "./normalize.js";
+import { type PictureTensor, padTensor, type TensorMemory, tensorOf, tensorOfPicked } from "./normalize.js";
 import { type Orientation, turnUpright } from "./orientation.js";
 import type { PictureFormat } from "./picture-header.js";
 import { nearestOf, type Resize, type ResizeBox } from "./resize.js";
@@ -45,8 +45,8 @@ export interface PrepareOptions {
   readonly resize: Resize;
   /** undefined: libvips decodes all. With it one picture at a time may be prepared. */
   readonly decodeBaseline?: DecodeBaseline | undefined;
-  /** Memory for a float tensor; by default new memory. */
-  readonly allocateFloats?: (length: number) => Float32Array;
+  /** For a float tensor; by default new memory and plain loops. */
+  readonly memory?: TensorMemory;
   /** Called between the steps; throws to end the work. */
   checkpoint(): void;
 }
@@ -59,7 +59,7 @@ export interface PrepareOptions {
 export async function preparePicture(
   bytes: Uint8Array,
   plan: PreprocessPlan,
-  { maxPixels, resize, decodeBaseline, allocateFloats, checkpoint }: PrepareOptions,
+  { maxPixels, resize, decodeBaseline, memory, checkpoint }: PrepareOptions,
 ): Promise<Preprocessed> {
   const start = performance.now();
   const decoded = await decodePicture(bytes, maxPixels, {
@@ -78,7 +78,7 @@ export async function preparePicture(
   checkpoint();
   const tensor = prepareRgb(upright, plan, resize, {
     ...(hasSomeRows ? {} : { whole: { ...size, scale } }),
-    allocateFloats,
+    memory,
   });
   const decodeMs = decodedAt - start;
   const resizeMs = performance.now() - decodedAt;
@@ -111,14 +111,14 @@ function rowsTaken(plan: PreprocessPlan, stored: Size, orientation: Orientation)
 function pickedTensor(
   { width: stride, height, pixels }: RgbPicture,
   plan: PreprocessPlan,
-  allocateFloats: RgbOptions["allocateFloats"],
+  memory: TensorMemory | undefined,
 ): PictureTensor | undefined {
   const { arithmetic, isBgr, layout, dtype, pad } = plan;
   const target = nearestTarget(plan);
   if (target === undefined || dtype !== DataType.DT_FLOAT || pad !== undefined) return undefined;
   const [columns, rows] = [nearestOf(stride, target.width), nearestOf(height, target.height)];
   if (columns === undefined || rows === undefined) return undefined;
-  return tensorOfPicked({ pixels, stride, columns, rows }, arithmetic, isBgr, layout, allocateFloats);
+  return tensorOfPicked({ pixels, stride, columns, rows }, arithmetic, isBgr, layout, memory);
 }
 
 /** As large a factor as leaves the picture no smaller than the resize makes it: Pillow's `Image.draft`. */
@@ -137,7 +137,7 @@ interface WholeSize extends Size {
 
 interface RgbOptions {
   readonly whole?: WholeSize;
-  readonly allocateFloats?: ((length: number) => Float32Array) | undefined;
+  readonly memory?: TensorMemory | undefined;
 }
 
 /**
@@ -151,10 +151,10 @@ export function prepareRgb(
   upright: RgbPicture,
   plan: PreprocessPlan,
   resize: Resize,
-  { whole, allocateFloats }: RgbOptions = {},
+  { whole, memory }: RgbOptions = {},
 ): PictureTensor {
   const isWhole = whole === undefined || whole.scale === 1;
-  const picked = isWhole ? pickedTensor(upright, plan, allocateFloats) : undefined;
+  const picked = isWhole ? pickedTensor(upright, plan, memory) : undefined;
   if (picked !== undefined) return picked;
   const resized =
     plan.cropBefore === undefined
@@ -162,7 +162,7 @@ export function prepareRgb(
       : resizeAsPlanned(croppedBefore(upright, plan), plan, resize);
   const { crop, cropRule, arithmetic, isBgr, layout, dtype, pad } = plan;
   const cropped = crop === undefined ? resized : centerCrop(resized, crop.width, crop.height, cropRule);
-  const tensor = tensorOf(cropped, arithmetic, isBgr, layout, dtype, allocateFloats);
+  const tensor = tensorOf(cropped, arithmetic, isBgr, layout, dtype, memory);
   return pad === undefined ? tensor : padTensor(tensor, layout, pad);
 }
 
