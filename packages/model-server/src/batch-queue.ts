@@ -76,6 +76,17 @@ export class BatchQueue<Entry extends QueueEntry> {
     this.#waiting.unshift(...entries.map((entry) => batchOf(entry, true)));
   }
 
+  /** Puts entries that were taken before all others, to leave together as soon as they can. */
+  putBack(entries: readonly Entry[]): void {
+    const [first, ...others] = entries;
+    if (first === undefined) return;
+    this.#entries += entries.length;
+    const batch = batchOf(first, true);
+    for (const entry of others) batch.entries.add(entry);
+    batch.rows += others.reduce((sum, { rows }) => sum + rows, 0);
+    this.#waiting.unshift(batch);
+  }
+
   /** Takes an entry out of the batch it waits in, if it still waits. */
   drop(entry: Entry): void {
     const batch = this.#waiting.find(({ entries }) => entries.has(entry));
@@ -92,7 +103,16 @@ export class BatchQueue<Entry extends QueueEntry> {
    * @param flush true when no batch shall wait for company.
    */
   take(now: number, flush: boolean): readonly Entry[] | undefined {
-    const batch = this.#waiting.find((candidate) => flush || this.#isRipe(candidate, now));
+    return this.#takeFirst((batch) => flush || this.#isRipe(batch, now));
+  }
+
+  /** Takes the oldest batch that nothing can join any more. */
+  takeFull(): readonly Entry[] | undefined {
+    return this.#takeFirst((batch) => this.#isFull(batch));
+  }
+
+  #takeFirst(mayLeave: (batch: Batch<Entry>) => boolean): readonly Entry[] | undefined {
+    const batch = this.#waiting.find(mayLeave);
     if (batch === undefined) return undefined;
     this.#remove(batch);
     this.#entries -= batch.entries.size;
@@ -120,7 +140,11 @@ export class BatchQueue<Entry extends QueueEntry> {
   }
 
   #isRipe(batch: Batch<Entry>, now: number): boolean {
-    return batch.sealed || batch.rows === this.#options.maxBatchSize || now >= this.#ripeAt(batch);
+    return this.#isFull(batch) || now >= this.#ripeAt(batch);
+  }
+
+  #isFull(batch: Batch<Entry>): boolean {
+    return batch.sealed || batch.rows === this.#options.maxBatchSize;
   }
 
   #ripeAt({ openedAt }: Batch<Entry>): number {

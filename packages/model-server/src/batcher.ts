@@ -4,6 +4,7 @@
  */
 import { ServeError } from "@vitrine/protocol/status";
 import { BatchQueue, type BatchQueueOptions, type QueueEntry } from "./batch-queue.js";
+import type { BatchRun, BatchTarget } from "./batch-target.js";
 
 export interface BatchItem<Input> {
   readonly input: Input;
@@ -22,18 +23,6 @@ export interface BatchResult<Output> {
   readonly batchRows: number;
 }
 
-/** Where batches run: a pool of sessions. */
-export interface BatchTarget<Input, Output> {
-  /** True while `run` would start at once. */
-  readonly hasIdle: boolean;
-  /**
-   * Runs the inputs together and resolves with one output per input, in the same order.
-   *
-   * @param lives sessions that may die over this run: with more than one, it is tried again on another.
-   */
-  run(inputs: readonly Input[], lives: number): Promise<readonly Output[]>;
-}
-
 export interface BatcherOptions extends BatchQueueOptions {
   /** Most rows in one request; undefined = any number. A request larger than a batch that is not refused runs alone. */
   readonly maxRequestRows: number | undefined;
@@ -47,6 +36,8 @@ interface Entry<Input, Output> extends QueueEntry {
   lives: number;
   /** False once it was answered, refused or abandoned; it is then left out of every batch. */
   live: boolean;
+  /** The batch it left the queue with. */
+  run: BatchRun<Output> | undefined;
   settle(outcome: () => BatchResult<Output>): void;
 }
 
@@ -55,20 +46,24 @@ const LIVES = 2;
 
 /**
  * A batch leaves when a session is idle and it is full or its first request has waited `batchTimeoutMicros`; with 0
- * it leaves at once, and batches form from what arrives while every session is busy. Names, limits and the status
+ * it leaves at once, and batches form from what arrives while every session is busy. A full one is sent ahead to a
+ * busy session, which then goes from run to run by itself, and called back as long as it has not begun there: when one
+ * of its requests is abandoned, when another session is idle sooner, or when another model waits. Names, limits and the status
  * of a full queue are those of TensorFlow's BasicBatchScheduler (`--batching_parameters_file`).
  */
 export class Batcher<Input, Output> {
   readonly #target: BatchTarget<Input, Output>;
   readonly #options: BatcherOptions;
   readonly #queue: BatchQueue<Entry<Input, Output>>;
+  /** Sent ahead, and not known to be over. */
+  readonly #ahead = new Map<BatchRun<Output>, readonly Entry<Input, Output>[]>();
   #timer: NodeJS.Timeout | undefined;
   #waking = false;
   #unsettled = 0;
   /** Why requests are refused; undefined while they are welcome. */
   #closed: ServeError | undefined;
-  /** The target will run nothing any more. */
-  #failed = false;
+  /** Why the target will run nothing any more. */
+  #failure: ServeError | undefined;
   #drained: (() => void) | undefined;
 
   constructor(target: BatchTarget<Input, Output>, options: BatcherOptions) {
@@ -77,21 +72,25 @@ export class Batcher<Input, Output> {
     this.#queue = new BatchQueue(options);
   }
 
-  /** Batches that wait for a session. */
+  /** Batches that wait for a session, those sent ahead included. */
   get depth(): number {
-    return this.#queue.depth;
+    let { depth } = this.#queue;
+    for (const run of this.#ahead.keys()) if (!run.hasBegun) depth += 1;
+    return depth;
   }
 
-  /** Requests that wait for a session. */
+  /** Requests that wait for a session, those sent ahead included. */
   get waiting(): number {
-    return this.#queue.entries;
+    let { entries } = this.#queue;
+    for (const [run, { length }] of this.#ahead) if (!run.hasBegun) entries += length;
+    return entries;
   }
 
   /**
    * Queues one request and resolves with its own answer.
    *
-   * @param signal aborts the wait with its reason. A request that still waits is dropped from its batch; one that
-   *   runs already runs on, and only its result is discarded.
+   * @param signal aborts the wait with its reason. A request that still waits, be it behind the run of a session, is
+   *   dropped from its batch; one that runs already runs on, and only its result is discarded.
    * @throws {ServeError} QUEUE_FULL, BATCH_TOO_LARGE, DRAINING, the signal's reason, or what the run threw for this
    *   request alone.
    */
@@ -107,6 +106,7 @@ export class Batcher<Input, Output> {
         submittedAt: performance.now(),
         lives: LIVES,
         live: true,
+        run: undefined,
         settle: (outcome) => {
           if (!entry.live) return;
           entry.live = false;
@@ -125,6 +125,7 @@ export class Batcher<Input, Output> {
         entry.settle(() => {
           throw ServeError.from(signal.reason);
         });
+        entry.run?.callBack();
       };
       signal.addEventListener("abort", abandon, { once: true });
       this.#unsettled += 1;
@@ -140,15 +141,18 @@ export class Batcher<Input, Output> {
     this.#waking = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    while (this.#queue.depth > 0 && this.#target.hasIdle) {
-      const entries = this.#queue.take(performance.now(), this.#closed !== undefined);
-      if (entries === undefined) {
-        this.#waitForOldest();
-        break;
-      }
-      void this.#run(entries);
+    while (this.#queue.depth > 0 && this.#startOne()) {
+      // Until nothing waits, or nothing may leave.
     }
+    // An idle session is sooner than a busy one.
+    if (this.#ahead.size > 0 && this.#target.room === "idle") this.callBackAhead();
     this.#waking = false;
+  }
+
+  /** Takes back what has not begun; it goes before all that waits. */
+  callBackAhead(): void {
+    // Each goes to the front: the oldest last.
+    for (const run of [...this.#ahead.keys()].reverse()) run.callBack();
   }
 
   /** Refuses new requests and resolves when every accepted one is settled. */
@@ -164,12 +168,8 @@ export class Batcher<Input, Output> {
   /** Answers everything that waits with the error, and all that comes: the target will run nothing any more. */
   fail(error: ServeError): void {
     this.#closed = error;
-    this.#failed = true;
-    for (const entry of this.#queue.clear()) {
-      entry.settle(() => {
-        throw error;
-      });
-    }
+    this.#failure = error;
+    rejectAll(this.#queue.clear(), error);
   }
 
   #refusal(item: BatchItem<Input>, signal: AbortSignal): ServeError | undefined {
@@ -182,8 +182,8 @@ export class Batcher<Input, Output> {
         `Task size ${item.rows} is larger than maximum input batch size ${maxRequestRows}`,
       );
     }
-    const { depth } = this.#queue;
-    const startsAtOnce = depth === 0 && this.#target.hasIdle;
+    const { depth } = this;
+    const startsAtOnce = depth === 0 && this.#target.room === "idle";
     if (depth >= maxEnqueuedBatches && !startsAtOnce && !this.#queue.joins(item)) {
       return new ServeError(
         "QUEUE_FULL",
@@ -195,6 +195,24 @@ export class Batcher<Input, Output> {
     return undefined;
   }
 
+  /** Starts the batch that is next, or sends it ahead. @returns false when none may leave now. */
+  #startOne(): boolean {
+    const { room } = this.#target;
+    if (room === "none") {
+      this.#target.noRoom();
+      return false;
+    }
+    if (room === "ahead") {
+      const entries = this.#queue.takeFull();
+      if (entries !== undefined) void this.#run(entries, true);
+      return entries !== undefined;
+    }
+    const entries = this.#queue.take(performance.now(), this.#closed !== undefined);
+    if (entries !== undefined) void this.#run(entries, false);
+    else this.#waitForOldest();
+    return entries !== undefined;
+  }
+
   #waitForOldest(): void {
     const { ripeAt } = this.#queue;
     if (ripeAt === undefined) return;
@@ -202,17 +220,23 @@ export class Batcher<Input, Output> {
   }
 
   /** Runs the entries as one batch and settles each; never rejects. */
-  async #run(entries: readonly Entry<Input, Output>[]): Promise<void> {
-    const startedAt = performance.now();
+  async #run(entries: readonly Entry<Input, Output>[], isAhead: boolean): Promise<void> {
     const rows = entries.reduce((sum, entry) => sum + entry.rows, 0);
     try {
       // Neighbours must not die with the one that killed their session: only a request alone is tried again as it is.
       const lives = entries.length === 1 ? (entries[0]?.lives ?? 1) : 1;
-      const outputs = await this.#target.run(
+      const run = this.#target.run(
         entries.map(({ input }) => input),
         lives,
       );
-      const runMs = performance.now() - startedAt;
+      for (const entry of entries) entry.run = run;
+      if (isAhead) this.#ahead.set(run, entries);
+      const outcome = await run.done.finally(() => this.#ahead.delete(run));
+      if (outcome.kind === "called-back") {
+        this.#calledBack(entries);
+        return;
+      }
+      const { outputs, startedAt, runMs } = outcome;
       for (const [index, entry] of entries.entries()) {
         entry.settle(() => {
           const output = outputs[index];
@@ -225,17 +249,23 @@ export class Batcher<Input, Output> {
     }
   }
 
+  #calledBack(entries: readonly Entry<Input, Output>[]): void {
+    if (this.#failure !== undefined) {
+      rejectAll(entries, this.#failure);
+      return;
+    }
+    for (const entry of entries) entry.run = undefined;
+    this.#queue.putBack(entries.filter(({ live }) => live));
+    this.wake();
+  }
+
   /**
    * One bad request must not fail its neighbours: each live entry of a failed batch runs again, alone and before
    * all others. When the run cost a session, each has one life left, so that a request that kills costs two.
    */
   #runFailed(entries: readonly Entry<Input, Output>[], error: unknown): void {
-    if (entries.length === 1 || this.#failed) {
-      for (const entry of entries) {
-        entry.settle(() => {
-          throw error;
-        });
-      }
+    if (entries.length === 1 || this.#failure !== undefined) {
+      rejectAll(entries, error);
       return;
     }
     const alone = entries.filter(({ live }) => live);
@@ -244,5 +274,13 @@ export class Batcher<Input, Output> {
     }
     this.#queue.unshiftAlone(alone);
     this.wake();
+  }
+}
+
+function rejectAll<Output>(entries: readonly Pick<Entry<unknown, Output>, "settle">[], error: unknown): void {
+  for (const { settle } of entries) {
+    settle(() => {
+      throw error;
+    });
   }
 }

@@ -57,7 +57,7 @@ class SimulatedModel {
   ) {
     this.#simulation = simulation;
     this.#shape = shape;
-    this.#share = slots.join(() => this.wake());
+    this.#share = slots.join({ wake: () => this.wake(), hasWaiting: () => false, callBackAhead: () => {} });
   }
 
   /** What a batcher does: starts all that it may. */
@@ -138,18 +138,39 @@ test.each([1, 2, 4, 8, 16, 64])("one model alone uses all of %d slots, and no mo
   expect(model.runs).toBe(slots * 1000);
 });
 
+/** A version that notes what it is asked. */
+function holder(hasWaiting = false) {
+  const asked: string[] = [];
+  return {
+    asked,
+    wake: () => void asked.push("wake"),
+    hasWaiting: () => hasWaiting,
+    callBackAhead: () => void asked.push("call back"),
+  };
+}
+
 test("a version that left is woken no more", () => {
   const slots = new CoreSlots(1);
-  let wakes = 0;
-  const leaving = slots.join(() => {
-    wakes += 1;
-  });
-  const staying = slots.join(() => {});
+  const gone = holder(true);
+  const leaving = slots.join(gone);
+  const staying = slots.join(holder());
   staying.started();
   staying.ended(1);
-  expect(wakes).toBe(1);
+  expect(gone.asked).toEqual(["wake"]);
   leaving.leave();
   staying.started();
   staying.ended(1);
-  expect(wakes).toBe(1);
+  staying.claimTurn();
+  expect(gone.asked).toEqual(["wake"]);
+  expect(staying.isContended).toBe(false);
+});
+
+test("a version may send ahead only while no other waits, and one that waits has the others' called back", () => {
+  const slots = new CoreSlots(1);
+  const [first, second, third] = [holder(false), holder(true), holder(false)];
+  const [firstShare, secondShare] = [first, second, third].map((each) => slots.join(each));
+  expect(firstShare?.isContended).toBe(true);
+  expect(secondShare?.isContended).toBe(false);
+  secondShare?.claimTurn();
+  expect([first.asked, second.asked, third.asked]).toEqual([["call back"], [], ["call back"]]);
 });

@@ -7,6 +7,10 @@
 export interface CoreShare {
   /** True while a run may start. */
   readonly isFree: boolean;
+  /** Another version waits: nothing may be sent ahead, for whose turn is next shows when a run ends. */
+  readonly isContended: boolean;
+  /** This version waits for a core: others shall take back what they have sent ahead. */
+  claimTurn(): void;
   /** A run of this version has started. */
   started(): void;
   /** A run of this version is over after so many milliseconds. */
@@ -15,9 +19,18 @@ export interface CoreShare {
   leave(): void;
 }
 
+/** What a version does when the slots ask it. */
+export interface ShareHolder {
+  /** Starts what it has waiting while {@link CoreShare.isFree}; or nothing. */
+  wake(): void;
+  /** It has requests that have not begun. */
+  hasWaiting(): boolean;
+  /** Takes back what it has sent ahead. */
+  callBackAhead(): void;
+}
+
 interface Share {
-  /** Starts what the version has waiting while {@link CoreShare.isFree}. */
-  readonly wake: () => void;
+  readonly holder: ShareHolder;
   running: number;
   /** Milliseconds of sessions it has had; lifted when it was idle, so that rest gives no claim. */
   used: number;
@@ -57,14 +70,20 @@ export class CoreSlots {
     return this.#slots;
   }
 
-  /** @param wake is called when a slot is free; the caller starts one run or more, or nothing. */
-  join(wake: () => void): CoreShare {
+  join(holder: ShareHolder): CoreShare {
     const slots = this;
-    const share: Share = { wake, running: 0, used: this.#now, expectedMs: 0 };
+    const share: Share = { holder, running: 0, used: this.#now, expectedMs: 0 };
     this.#shares.add(share);
     return {
       get isFree() {
         return slots.#running < slots.#slots;
+      },
+      get isContended() {
+        for (const other of slots.#shares) if (other !== share && other.holder.hasWaiting()) return true;
+        return false;
+      },
+      claimTurn: () => {
+        for (const other of this.#shares) if (other !== share) other.holder.callBackAhead();
       },
       started: () => this.#started(share),
       ended: (runMs) => this.#ended(share, runMs),
@@ -96,9 +115,9 @@ export class CoreSlots {
     if (this.#offering) return;
     this.#offering = true;
     const byUse = [...this.#shares].sort((a, b) => a.used - b.used);
-    for (const { wake } of byUse) {
+    for (const { holder } of byUse) {
       if (this.#running >= this.#slots) break;
-      wake();
+      holder.wake();
     }
     this.#offering = false;
   }

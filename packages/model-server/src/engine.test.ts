@@ -77,6 +77,47 @@ test("a model waits for a core that another one holds, although its own sessions
   expect(second.batcher.waiting).toBe(0);
 });
 
+test("a model that waits has called back what another sent ahead, and goes first", async () => {
+  const { load } = makeEngine({ workers: 1, slots: 1 });
+  const [first, second] = [await load("first"), await load("second")];
+  const gate = new BroadcastChannel("scripted-worker");
+  const holds = new Promise((resolve) => {
+    gate.onmessage = resolve;
+  });
+  const order: string[] = [];
+  const answers = [ask(first, "hold").then(() => order.push("held"))];
+  await holds;
+  answers.push(ask(first, "echo").then(() => order.push("first")));
+  expect(first.batcher.waiting).toBe(1);
+  answers.push(ask(second, "echo").then(() => order.push("second")));
+  gate.postMessage("release");
+  await Promise.all(answers);
+  gate.close();
+  expect(order).toEqual(["held", "second", "first"]);
+});
+
+test("the queue's time of a request that was sent ahead lasts until its own run", async () => {
+  const { load } = makeEngine({ workers: 1, slots: 1 });
+  const sessions = await load("one");
+  const gate = new BroadcastChannel("scripted-worker");
+  const holds = new Promise((resolve) => {
+    gate.onmessage = resolve;
+  });
+  const held = ask(sessions, "hold");
+  await holds;
+  const sentAt = performance.now();
+  const ahead = ask(sessions, "echo");
+  gate.postMessage("release");
+  const { queueMs, runMs } = await ahead;
+  const { queueMs: heldQueueMs, runMs: heldMs } = await held;
+  gate.close();
+  const answeredMs = performance.now() - sentAt;
+  expect(queueMs + runMs).toBeLessThanOrEqual(answeredMs);
+  expect(queueMs).toBeGreaterThan(0);
+  expect(runMs).toBeLessThan(heldMs);
+  expect(heldQueueMs).toBeGreaterThanOrEqual(0);
+});
+
 test("a version whose sessions keep dying gives its cores back, and is not shown any more", async () => {
   const { load, page } = makeEngine({ workers: 1, slots: 1 });
   let brokenWith = "";

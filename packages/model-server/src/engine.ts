@@ -75,7 +75,11 @@ export class Engine {
     const logger = this.#parts.logger.child({ model: name, version });
     let batcher: PredictBatcher | undefined;
     let forget: (() => void) | undefined;
-    const share = this.#slots.join(() => batcher?.wake());
+    const share = this.#slots.join({
+      wake: () => batcher?.wake(),
+      hasWaiting: () => batcher !== undefined && batcher.waiting > 0,
+      callBackAhead: () => batcher?.callBackAhead(),
+    });
     const pool = new SessionPool(
       {
         workerUrl,

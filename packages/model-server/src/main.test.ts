@@ -327,6 +327,8 @@ describe("while every session is busy", () => {
     const held = await holdSession(server);
     const late = server.channel.unary(PREDICT, command("exit"), { timeoutMs: 20 });
     expect(await outcomeOf(late)).toBe("DEADLINE_EXCEEDED");
+    // Comes to the server after the end of the other call.
+    await server.channel.unary(HEALTH_CHECK, { service: "" });
     held.release();
     expect(await held.outcome).toBe("OK");
     const metrics = await (await fetch(`${server.rest}/metrics`)).text();

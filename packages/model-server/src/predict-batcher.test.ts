@@ -27,7 +27,11 @@ afterEach(async () => {
 /** A batcher over one real session; `runs` are the rows of the requests in each run, and of the run itself. */
 async function serve(model: string, batching: Partial<Batching>) {
   let batcher: PredictBatcher | undefined;
-  const share = new CoreSlots(1).join(() => batcher?.wake());
+  const share = new CoreSlots(1).join({
+    wake: () => batcher?.wake(),
+    hasWaiting: () => false,
+    callBackAhead: () => batcher?.callBackAhead(),
+  });
   const pool = new SessionPool(
     {
       workerUrl: REAL_WORKER,
@@ -53,7 +57,7 @@ async function serve(model: string, batching: Partial<Batching>) {
   const signature = signatureOf(graph);
   const runs: [readonly number[], number][] = [];
   const observer = {
-    batchStarted: (rows: readonly number[], batchRows: number) => runs.push([rows, batchRows]),
+    batchRan: (rows: readonly number[], batchRows: number) => runs.push([rows, batchRows]),
   };
   batcher = new PredictBatcher(pool, share, graph, { ...JOINED, ...batching }, observer);
   const submitter = batcher;

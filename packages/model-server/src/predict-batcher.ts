@@ -1,6 +1,7 @@
 /** A version's predictions as batches on its sessions: which requests may share a run, and what such a run is made of. */
 import { setMaxListeners } from "node:events";
-import { Batcher, type BatchResult, type BatchTarget } from "./batcher.js";
+import type { BatchOutcome, BatchRun, BatchTarget } from "./batch-target.js";
+import { Batcher, type BatchResult } from "./batcher.js";
 import type { Batching } from "./batching.js";
 import type { CoreShare } from "./core-slots.js";
 import { joinOutputs, splitRequest } from "./large-request.js";
@@ -26,8 +27,8 @@ interface RowsInput extends PredictInput {
 }
 
 export interface PredictBatcherObserver {
-  /** Requests of these rows start to run together; `batchRows` are the rows of the run, repeated ones included. */
-  batchStarted(rows: readonly number[], batchRows: number): void;
+  /** Requests of these rows ran together; `batchRows` are the rows of the run, repeated ones included. */
+  batchRan(rows: readonly number[], batchRows: number): void;
 }
 
 /** Ranks that TensorFlow pads. */
@@ -82,6 +83,11 @@ export class PredictBatcher {
 
   wake(): void {
     this.#batcher.wake();
+  }
+
+  /** Takes back what was sent ahead and has not begun. */
+  callBackAhead(): void {
+    this.#batcher.callBackAhead();
   }
 
   async drain(): Promise<void> {
@@ -170,11 +176,16 @@ class PoolTarget implements BatchTarget<RowsInput, TensorMap> {
     this.#observer = observer;
   }
 
-  get hasIdle(): boolean {
-    return this.#share.isFree && this.#pool.hasIdle;
+  get room(): "idle" | "ahead" | "none" {
+    if (this.#share.isFree && this.#pool.hasIdle) return "idle";
+    return this.#pool.hasRoomAhead && !this.#share.isContended ? "ahead" : "none";
   }
 
-  async run(inputs: readonly RowsInput[], lives: number): Promise<readonly TensorMap[]> {
+  noRoom(): void {
+    this.#share.claimTurn();
+  }
+
+  run(inputs: readonly RowsInput[], lives: number): BatchRun<TensorMap> {
     const [first] = inputs;
     if (first === undefined) throw new Error("a batch without requests");
     const { signature, joins } = first;
@@ -183,8 +194,7 @@ class PoolTarget implements BatchTarget<RowsInput, TensorMap> {
     const rows = inputs.map((input) => input.rows);
     const given = rows.reduce((sum, count) => sum + count, 0);
     const batchRows = joins ? runRows(given, this.#allowedSizes) : given;
-    this.#observer.batchStarted(rows, batchRows);
-    const outputs = await this.#pool.run(
+    const run = this.#pool.run(
       {
         feeds: (allocate) => ({
           ...this.#unused(signature),
@@ -194,7 +204,24 @@ class PoolTarget implements BatchTarget<RowsInput, TensorMap> {
       },
       lives,
     );
-    return splitOutputs(wanted, outputs, rows, batchRows);
+    const finish = async (): Promise<BatchOutcome<TensorMap>> => {
+      let hasRun = true;
+      try {
+        const answer = await run.done;
+        hasRun = answer.kind === "outputs";
+        if (answer.kind === "called-back") return answer;
+        return { ...answer, outputs: splitOutputs(wanted, answer.outputs, rows, batchRows) };
+      } finally {
+        if (hasRun) this.#observer.batchRan(rows, batchRows);
+      }
+    };
+    return {
+      done: finish(),
+      get hasBegun() {
+        return run.hasBegun;
+      },
+      callBack: () => run.callBack(),
+    };
   }
 
   /** ONNX Runtime wants every input of the graph: one row of zeros for those of other signatures. */

@@ -28,8 +28,8 @@ export interface VersionGauges {
 
 export interface ServerMetrics {
   requestEnded(request: FinishedRequest): void;
-  /** Requests of these rows start to run together, in a run of `batchRows`. */
-  batchStarted(rows: readonly number[], batchRows: number): void;
+  /** Requests of these rows ran together, in a run of `batchRows`. */
+  batchRan(rows: readonly number[], batchRows: number): void;
   workerDied(model: string): void;
   /** Shows the gauges of a version until the returned function is called. */
   versionLoaded(model: string, version: number, gauges: VersionGauges): () => void;
@@ -121,9 +121,9 @@ export function createServerMetrics(
       }
       tensorFlow?.requestEnded({ ...request, model });
     },
-    batchStarted(rows, runRows) {
+    batchRan(rows, runRows) {
       batchRows.observe(runRows);
-      tensorFlow?.batchStarted(rows, runRows);
+      tensorFlow?.batchRan(rows, runRows);
     },
     workerDied: () => deaths.inc(),
     versionLoaded(model, version, gauges) {

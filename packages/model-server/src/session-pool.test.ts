@@ -2,7 +2,11 @@ import { ServeError } from "@vitrine/protocol/status";
 import { afterEach, describe, expect, test } from "vitest";
 import { SessionPool, type SessionPoolOptions } from "./session-pool.js";
 import type { SessionJob } from "./session-thread.js";
-import { DEFAULT_SESSION_OPTIONS, type SessionWorkerOptions } from "./worker-messages.js";
+import {
+  DEFAULT_SESSION_OPTIONS,
+  type SessionTensors,
+  type SessionWorkerOptions,
+} from "./worker-messages.js";
 
 const FIXTURES = new URL("../fixtures/", import.meta.url);
 
@@ -10,6 +14,9 @@ interface ScriptedOptions extends SessionWorkerOptions {
   readonly gate: Int32Array;
   readonly lives: Int32Array;
 }
+
+/** Between two ways to read the same clock. */
+const CLOCK_SLACK_MS = 0.5;
 
 const pools: SessionPool[] = [];
 afterEach(async () => {
@@ -85,6 +92,12 @@ function job(command: string): SessionJob {
   };
 }
 
+/** Outputs of a run; undefined when it was called back. */
+async function ask(pool: SessionPool, command: string, lives = 2): Promise<SessionTensors | undefined> {
+  const outcome = await pool.run(job(command), lives).done;
+  return outcome.kind === "outputs" ? outcome.outputs : undefined;
+}
+
 function guess(command: string) {
   return { job: job(command), required: false };
 }
@@ -101,17 +114,17 @@ describe("a pool of sound workers", () => {
   test("answers a run and is idle again", async () => {
     const { pool } = makePool();
     await pool.start();
-    const outputs = await pool.run(job("echo"), 2);
-    expect(outputs.command?.data).toEqual(["echo"]);
+    const outputs = await ask(pool, "echo", 2);
+    expect(outputs?.command?.data).toEqual(["echo"]);
     expect(pool.hasIdle).toBe(true);
   });
 
   test("is busy while a session runs, and other workers take what comes", async () => {
     const { pool, gate } = makePool({ workers: 2 });
     await pool.start();
-    const parked = pool.run(job("park"), 2);
+    const parked = ask(pool, "park", 2);
     expect([pool.busyWorkers, pool.idleWorkers]).toEqual([1, 1]);
-    await pool.run(job("echo"), 2);
+    await ask(pool, "echo", 2);
     Atomics.store(gate, 0, 1);
     Atomics.notify(gate, 0);
     await parked;
@@ -121,9 +134,9 @@ describe("a pool of sound workers", () => {
   test("a refused run is the request's fault and costs no worker", async () => {
     const { pool, seen } = makePool();
     await pool.start();
-    expect(await reasonOf(pool.run(job("fail"), 2))).toBe("REQUEST_INVALID");
-    expect(await reasonOf(pool.run(job("starve"), 2))).toBe("OVERLOADED");
-    await pool.run(job("echo"), 2);
+    expect(await reasonOf(ask(pool, "fail", 2))).toBe("REQUEST_INVALID");
+    expect(await reasonOf(ask(pool, "starve", 2))).toBe("OVERLOADED");
+    await ask(pool, "echo", 2);
     expect(seen.deaths).toEqual([]);
   });
 
@@ -136,8 +149,8 @@ describe("a pool of sound workers", () => {
       },
       fetches: [],
     };
-    expect(await reasonOf(pool.run(broken, 2))).toBe("TENSOR_INVALID");
-    await pool.run(job("echo"), 2);
+    expect(await reasonOf(pool.run(broken, 2).done)).toBe("TENSOR_INVALID");
+    await ask(pool, "echo", 2);
   });
 
   test("each worker is warm before it counts as idle, and a refused warm-up is only reported", async () => {
@@ -157,7 +170,7 @@ describe("a pool of sound workers", () => {
   test("tells of each run's start and end, also of one that a dead worker took with it", async () => {
     const { pool, seen } = makePool();
     await pool.start();
-    const run = pool.run(job("exit-in-first-life"), 2);
+    const run = ask(pool, "exit-in-first-life", 2);
     expect(seen.running).toBe(1);
     await run;
     expect(seen.running).toBe(0);
@@ -166,7 +179,7 @@ describe("a pool of sound workers", () => {
   test("closing answers what still runs", async () => {
     const { pool } = makePool();
     await pool.start();
-    const parked = reasonOf(pool.run(job("park"), 2));
+    const parked = reasonOf(ask(pool, "park", 2));
     await pool.close();
     expect(await parked).toBe("WORKER_LOST");
   });
@@ -176,8 +189,8 @@ describe("a worker that dies", () => {
   test("in a run is replaced, and the run is answered by its successor", async () => {
     const { pool, seen } = makePool();
     await pool.start();
-    const outputs = await pool.run(job("exit-in-first-life"), 2);
-    expect(outputs.life?.data).toEqual(new Float32Array([2]));
+    const outputs = await ask(pool, "exit-in-first-life", 2);
+    expect(outputs?.life?.data).toEqual(new Float32Array([2]));
     expect(seen.deaths).toEqual(["session worker exited with 9"]);
     expect(pool.restarts).toBe(1);
   });
@@ -185,7 +198,7 @@ describe("a worker that dies", () => {
   test("is not given a second chance with a run that has one life", async () => {
     const { pool, seen, untilIdle } = makePool();
     await pool.start();
-    expect(await reasonOf(pool.run(job("exit-in-first-life"), 1))).toBe("WORKER_LOST");
+    expect(await reasonOf(ask(pool, "exit-in-first-life", 1))).toBe("WORKER_LOST");
     await untilIdle();
     expect(seen.deaths).toHaveLength(1);
   });
@@ -193,25 +206,139 @@ describe("a worker that dies", () => {
   test("by an uncaught error is replaced too, with that error as the reason", async () => {
     const { pool, seen, untilIdle } = makePool();
     await pool.start();
-    expect(await reasonOf(pool.run(job("throw"), 2))).toBe("WORKER_LOST");
+    expect(await reasonOf(ask(pool, "throw", 2))).toBe("WORKER_LOST");
     expect(seen.deaths).toEqual(["uncaught in the worker", "uncaught in the worker"]);
     await untilIdle();
-    await pool.run(job("echo"), 2);
+    await ask(pool, "echo", 2);
   });
 
   test("hands its run to a worker that is idle already", async () => {
     const { pool, lives } = makePool({ workers: 2, restartDelayMs: 60_000, crashLimit: 3 });
     await pool.start();
     Atomics.store(lives, 0, 10);
-    const outputs = await pool.run(job("exit-in-first-life"), 2);
-    expect(outputs.life?.data).toEqual(new Float32Array([2]));
+    const outputs = await ask(pool, "exit-in-first-life", 2);
+    expect(outputs?.life?.data).toEqual(new Float32Array([2]));
   });
 
   test("while loading is started again", async () => {
     const { pool, seen } = makePool({ modelFile: "exits-at-first-start" });
     await pool.start();
-    await pool.run(job("echo"), 2);
+    await ask(pool, "echo", 2);
     expect(seen.deaths).toEqual(["session worker exited with 7"]);
+  });
+});
+
+describe("a run that is sent ahead", () => {
+  /** One worker that is parked in a run until the gate is opened. */
+  async function makeParked(command = "park") {
+    const made = makePool();
+    await made.pool.start();
+    const parked = made.pool.run(job(command), 2);
+    const open = () => {
+      Atomics.store(made.gate, 0, 1);
+      Atomics.notify(made.gate, 0);
+    };
+    return { ...made, parked, open };
+  }
+
+  test("waits in the inbox of the busy worker, one and no more, and runs after the other", async () => {
+    const { pool, parked, open, seen } = await makeParked();
+    expect(pool.hasRoomAhead).toBe(true);
+    const ahead = pool.run(job("echo"), 2);
+    expect([pool.hasRoomAhead, parked.hasBegun, ahead.hasBegun, seen.running]).toEqual([
+      false,
+      true,
+      false,
+      1,
+    ]);
+    open();
+    const [first, second] = [await parked.done, await ahead.done];
+    expect(ahead.hasBegun).toBe(true);
+    expect([pool.hasIdle, seen.running]).toEqual([true, 0]);
+    if (first.kind !== "outputs" || second.kind !== "outputs") throw new Error("a run was called back");
+    expect(second.startedAt).toBeGreaterThanOrEqual(first.startedAt + first.runMs - CLOCK_SLACK_MS);
+  });
+
+  test("goes to the worker that has been at its run for the longest time", async () => {
+    const { pool, gate } = makePool({ workers: 2 });
+    await pool.start();
+    const channel = new BroadcastChannel("scripted-worker");
+    const holds = new Promise((resolve) => {
+      channel.onmessage = resolve;
+    });
+    const [first, second] = [pool.run(job("park"), 2), pool.run(job("hold"), 2)];
+    await holds;
+    const ahead = pool.run(job("echo"), 2);
+    Atomics.store(gate, 0, 1);
+    Atomics.notify(gate, 0);
+    await Promise.all([first.done, ahead.done]);
+    expect(pool.busyWorkers).toBe(1);
+    channel.postMessage("release");
+    await second.done;
+    channel.close();
+  });
+
+  test("and is called back in time never runs, and leaves its place to another", async () => {
+    const { pool, parked, open, seen } = await makeParked();
+    const ahead = pool.run(job("exit"), 2);
+    ahead.callBack();
+    expect(await ahead.done).toEqual({ kind: "called-back" });
+    const next = pool.run(job("echo"), 2);
+    open();
+    expect((await next.done).kind).toBe("outputs");
+    expect((await parked.done).kind).toBe("outputs");
+    expect(seen.deaths).toEqual([]);
+  });
+
+  test("and is called back too late is answered all the same", async () => {
+    const { pool, open } = await makeParked();
+    const ahead = pool.run(job("echo"), 2);
+    open();
+    const { kind } = await ahead.done;
+    ahead.callBack();
+    expect([kind, pool.hasIdle]).toEqual(["outputs", true]);
+  });
+
+  test("to a worker that dies over the run before comes back unharmed, and that run alone pays with a life", async () => {
+    const { pool, parked, open, seen } = await makeParked("park-and-exit");
+    const ahead = pool.run(job("echo"), 1);
+    open();
+    expect(await ahead.done).toEqual({ kind: "called-back" });
+    expect(await reasonOf(parked.done)).toBe("WORKER_LOST");
+    expect(seen.deaths).toHaveLength(2);
+  });
+
+  test("and kills is suspected itself, and not the run before, which was answered", async () => {
+    const { pool, parked, open, seen } = await makeParked();
+    const ahead = pool.run(job("exit"), 1);
+    open();
+    expect((await parked.done).kind).toBe("outputs");
+    expect(await reasonOf(ahead.done)).toBe("WORKER_LOST");
+    expect(seen.deaths).toHaveLength(1);
+  });
+
+  test("and cannot be posted fails alone, and leaves its place to another", async () => {
+    const { pool, parked, open } = await makeParked();
+    const unfit: SessionJob = {
+      feeds: () => {
+        throw new ServeError("TENSOR_INVALID", "no such rows");
+      },
+      fetches: [],
+    };
+    expect(await reasonOf(pool.run(unfit, 2).done)).toBe("TENSOR_INVALID");
+    expect([pool.hasRoomAhead, pool.busyWorkers]).toEqual([true, 1]);
+    open();
+    await parked.done;
+  });
+
+  test("is answered when the pool closes, as the one before it", async () => {
+    const { pool, parked, open, seen } = await makeParked();
+    const ahead = pool.run(job("exit"), 2);
+    const closed = pool.close();
+    open();
+    expect([await reasonOf(parked.done), await reasonOf(ahead.done)]).toEqual(["WORKER_LOST", "WORKER_LOST"]);
+    await closed;
+    expect(seen.running).toBe(0);
   });
 });
 
@@ -226,7 +353,7 @@ describe("a crash loop", () => {
   test("in service breaks the pool: waiting runs are answered, and no worker comes back", async () => {
     const { pool, broken } = makePool({ crashLimit: 2 });
     await pool.start();
-    expect(await reasonOf(pool.run(job("exit"), 2))).toBe("WORKER_LOST");
+    expect(await reasonOf(ask(pool, "exit", 2))).toBe("WORKER_LOST");
     expect((await broken).reason).toBe("WORKER_LOST");
     expect(pool.hasIdle).toBe(false);
   });
@@ -235,9 +362,9 @@ describe("a crash loop", () => {
     const { pool, untilIdle } = makePool({ crashLimit: 3 });
     await pool.start();
     for (let round = 0; round < 3; round++) {
-      expect(await reasonOf(pool.run(job("exit"), 2))).toBe("WORKER_LOST");
+      expect(await reasonOf(ask(pool, "exit", 2))).toBe("WORKER_LOST");
       await untilIdle();
-      await pool.run(job("echo"), 2);
+      await ask(pool, "echo", 2);
     }
   });
 });

@@ -1,8 +1,9 @@
-/** Worker threads with one session each: start, hand out, replace the dead, give up on a crash loop. */
+/** Worker threads with one session each: start, hand out, send ahead, replace the dead, give up on a crash loop. */
 import { ServeError } from "@vitrine/protocol/status";
+import { PoolRun } from "./pool-run.js";
 import { type RestartOptions, RestartPolicy } from "./restart-policy.js";
 import { type RunAnswer, type SessionJob, SessionThread } from "./session-thread.js";
-import type { SessionMetadata, SessionTensors, SessionWorkerOptions } from "./worker-messages.js";
+import type { SessionMetadata, SessionWorkerOptions } from "./worker-messages.js";
 
 /** A run that a new worker does before it counts as idle. */
 export interface WarmUpRun {
@@ -20,9 +21,12 @@ export interface SessionPoolOptions extends RestartOptions {
 }
 
 export interface SessionPoolObserver {
-  /** A run went to a worker; warm-up runs are not told of. */
+  /** A worker is at a run; warm-up runs are not told of. */
   started(): void;
-  /** A run is over after so many milliseconds, and its worker idle again, or dead. */
+  /**
+   * A run is over after so many milliseconds, and its worker idle again, or dead, or at the run that was sent ahead, of
+   * which `started` has told.
+   */
   ended(runMs: number): void;
   /** A worker has loaded the model and waits for its first run. */
   idle(): void;
@@ -34,20 +38,13 @@ export interface SessionPoolObserver {
   broken(error: ServeError): void;
 }
 
-interface Run {
-  readonly job: SessionJob;
-  /** Workers that may still die over it. */
-  lives: number;
-  startedAt: number;
-  resolve(outputs: SessionTensors): void;
-  reject(error: unknown): void;
-}
-
 interface SessionWorker {
   readonly thread: SessionThread;
   /** `ended` = its death is known and dealt with. */
   state: "loading" | "idle" | "busy" | "ended";
-  run: Run | undefined;
+  run: PoolRun | undefined;
+  /** In its inbox, so that it goes from one run to the next by itself. */
+  ahead: PoolRun | undefined;
   /** Settles the start of this worker: its metadata after warm-up, or why there is none. */
   readonly start: { resolve(metadata: SessionMetadata): void; reject(error: Error): void };
 }
@@ -62,7 +59,7 @@ export class SessionPool {
   readonly #restartPolicy: RestartPolicy;
   readonly #workers = new Set<SessionWorker>();
   /** Runs whose worker died; they go before anything that waits outside. */
-  readonly #retries: Run[] = [];
+  readonly #retries: PoolRun[] = [];
   readonly #restartTimers = new Set<NodeJS.Timeout>();
   #restarts = 0;
   #started = false;
@@ -77,6 +74,11 @@ export class SessionPool {
 
   get hasIdle(): boolean {
     return this.#idleWorker() !== undefined;
+  }
+
+  /** A run can be sent ahead: a worker is busy and has nothing in its inbox. */
+  get hasRoomAhead(): boolean {
+    return this.#retries.length === 0 && this.#nextToEnd() !== undefined;
   }
 
   get busyWorkers(): number {
@@ -113,19 +115,19 @@ export class SessionPool {
   }
 
   /**
-   * Runs a job on an idle worker. Call it only while {@link hasIdle}.
+   * Runs a job on an idle worker, or sends it ahead to the one that will probably be idle next. Call it only while
+   * {@link hasIdle} or {@link hasRoomAhead}.
    *
-   * @param lives workers that may die over it: with more than one, the job runs again on another, for predictions
-   *   have no side effects.
-   * @throws {ServeError} REQUEST_INVALID with ONNX Runtime's words when the graph refuses the inputs; OVERLOADED
-   *   when it cannot get memory; WORKER_LOST when the workers died.
+   * @param lives workers that may die over it: with more than one, the job runs again on another.
    */
-  run(job: SessionJob, lives: number): Promise<SessionTensors> {
-    return new Promise((resolve, reject) => {
-      const worker = this.#idleWorker();
-      if (worker === undefined) throw new Error("run was called while no worker was idle");
-      this.#dispatch(worker, { job, lives, startedAt: 0, resolve, reject });
-    });
+  run(job: SessionJob, lives: number): PoolRun {
+    const run = new PoolRun(job, lives);
+    const idle = this.#idleWorker();
+    const busy = this.#nextToEnd();
+    if (idle !== undefined) this.#dispatch(idle, run);
+    else if (busy !== undefined) this.#sendAhead(busy, run);
+    else throw new Error("run was called while no worker had room");
+    return run;
   }
 
   /** Ends every worker; what still runs is answered with WORKER_LOST. */
@@ -148,6 +150,17 @@ export class SessionPool {
     return undefined;
   }
 
+  /** The busy worker without a run ahead that has been at its run for the longest time. */
+  #nextToEnd(): SessionWorker | undefined {
+    let next: SessionWorker | undefined;
+    for (const worker of this.#workers) {
+      const { run, ahead } = worker;
+      if (run === undefined || ahead !== undefined) continue;
+      if (next?.run === undefined || run.startedAt < next.run.startedAt) next = worker;
+    }
+    return next;
+  }
+
   /** Resolves when a first life of this worker is warm; deaths before that start another, until the crash limit. */
   #startWorker(): Promise<SessionMetadata> {
     return new Promise((resolve, reject) => this.#spawn({ resolve, reject }));
@@ -161,6 +174,7 @@ export class SessionPool {
       }),
       state: "loading",
       run: undefined,
+      ahead: undefined,
       start,
     };
     this.#workers.add(worker);
@@ -190,22 +204,38 @@ export class SessionPool {
     this.#observer.idle();
   }
 
-  #dispatch(worker: SessionWorker, run: Run): void {
-    worker.state = "busy";
-    worker.run = run;
-    run.lives -= 1;
-    run.startedAt = performance.now();
-    this.#observer.started();
-    worker.thread.run(run.job, (answer) => this.#finish(worker, run, answer));
+  #dispatch(worker: SessionWorker, run: PoolRun): void {
+    this.#begins(worker, run);
+    run.sendTo(worker.thread, (answer) => this.#answered(worker, run, answer));
   }
 
-  #finish(worker: SessionWorker, run: Run, answer: RunAnswer): void {
-    worker.run = undefined;
-    if (answer.kind === "outputs") run.resolve(answer.outputs);
-    else run.reject(answer.error);
+  #sendAhead(worker: SessionWorker, run: PoolRun): void {
+    worker.ahead = run;
+    const leaveInbox = () => {
+      worker.ahead = undefined;
+    };
+    run.sendTo(worker.thread, (answer) => this.#answered(worker, run, answer), leaveInbox);
+  }
+
+  #begins(worker: SessionWorker, run: PoolRun): void {
+    worker.state = "busy";
+    worker.run = run;
+    run.begins();
+    this.#observer.started();
+  }
+
+  #answered(worker: SessionWorker, run: PoolRun, answer: RunAnswer): void {
+    run.settle(answer);
+    const { ahead } = worker;
+    worker.ahead = undefined;
+    // It could not even be sent.
+    if (run === ahead) return;
     this.#restartPolicy.answered();
-    this.#becomeIdle(worker);
-    this.#observer.ended(performance.now() - run.startedAt);
+    worker.run = undefined;
+    // The worker is at it already; told of after the end of the other, its core would look free in between.
+    if (ahead === undefined) this.#becomeIdle(worker);
+    else this.#begins(worker, ahead);
+    this.#observer.ended(answer.kind === "outputs" ? answer.runMs : performance.now() - run.startedAt);
   }
 
   #becomeIdle(worker: SessionWorker): void {
@@ -217,24 +247,22 @@ export class SessionPool {
   #buried(worker: SessionWorker, cause: Error): void {
     worker.state = "ended";
     this.#workers.delete(worker);
-    const { run } = worker;
+    const { run, ahead } = worker;
     worker.run = undefined;
+    worker.ahead = undefined;
     if (this.#closed || this.#broken !== undefined) {
-      run?.reject(this.#broken ?? new ServeError("WORKER_LOST", "model version was unloaded"));
+      const error = this.#broken ?? new ServeError("WORKER_LOST", "model version was unloaded");
+      run?.fail(error);
+      ahead?.fail(error);
       worker.start.reject(this.#broken ?? cause);
     } else if (!this.#started && cause instanceof ServeError) {
       // The model itself was refused; trying again would give the same answer.
       worker.start.reject(cause);
     } else {
-      if (run !== undefined) this.#retryOrReject(run, cause);
+      for (const lost of [run, ahead]) if (lost?.workerDied(cause) === true) this.#retries.push(lost);
       this.#replace(worker, cause);
     }
     if (run !== undefined) this.#observer.ended(performance.now() - run.startedAt);
-  }
-
-  #retryOrReject(run: Run, cause: Error): void {
-    if (run.lives > 0) this.#retries.push(run);
-    else run.reject(new ServeError("WORKER_LOST", "the session worker died during the run", { cause }));
   }
 
   #replace(worker: SessionWorker, cause: Error): void {
@@ -271,6 +299,6 @@ export class SessionPool {
   }
 
   #rejectRetries(error: ServeError): void {
-    for (const run of this.#retries.splice(0)) run.reject(error);
+    for (const run of this.#retries.splice(0)) run.fail(error);
   }
 }

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { SessionThread } from "./session-thread.js";
+import { type RunAnswer, type SessionJob, SessionThread } from "./session-thread.js";
 import { REAL_WORKER } from "./testing/start.js";
 import { DEFAULT_SESSION_OPTIONS, type SessionMetadata } from "./worker-messages.js";
 
@@ -22,19 +22,66 @@ function startThread() {
   return { thread, isLoaded, ends };
 }
 
+function pictures(rows: number): SessionJob {
+  const data = new Uint8Array(rows * PICTURE.reduce((product, size) => product * size, 1));
+  return {
+    feeds: () => ({ pixels: { type: "uint8", dims: [rows, ...PICTURE], data } }),
+    fetches: ["logits"],
+  };
+}
+
+test("two runs that come at once run one after the other", async () => {
+  const { thread, isLoaded } = startThread();
+  await isLoaded;
+  const run = (job: SessionJob) => new Promise<RunAnswer>((resolve) => thread.run(job, resolve));
+  const [first, second] = await Promise.all([run(pictures(4)), run(pictures(1))]);
+  await thread.terminate();
+  if (first.kind !== "outputs" || second.kind !== "outputs") throw new Error("a run was refused");
+  expect(first.outputs.logits?.dims[0]).toBe(4);
+  expect(second.outputs.logits?.dims[0]).toBe(1);
+  expect(second.startedAt).toBeGreaterThan(first.startedAt + first.runMs / 2);
+});
+
+test("a run behind another is called back while that one runs, and not when it has begun itself", async () => {
+  const { thread, isLoaded } = startThread();
+  await isLoaded;
+  const answers: string[] = [];
+  const last = new Promise<void>((resolve) => {
+    thread.run(pictures(ROWS), () => answers.push("first"));
+    const second = thread.run(pictures(1), () => answers.push("second"));
+    expect(second.callBack()).toBe(true);
+    expect(second.callBack()).toBe(false);
+    const third = thread.run(pictures(1), () => {
+      answers.push("third");
+      expect(third.callBack()).toBe(false);
+      resolve();
+    });
+  });
+  await last;
+  await thread.terminate();
+  expect(answers).toEqual(["first", "third"]);
+});
+
 // Ended at once, a thread within ONNX Runtime would end the whole process, and this test with it.
 test("a thread that shall end finishes its run first, and its answer is lost", async () => {
   const { thread, isLoaded, ends } = startThread();
   await isLoaded;
   const answers: unknown[] = [];
-  const data = new Uint8Array(ROWS * PICTURE.reduce((product, size) => product * size, 1));
-  thread.run(
-    {
-      feeds: () => ({ pixels: { type: "uint8", dims: [ROWS, ...PICTURE], data } }),
-      fetches: ["logits"],
-    },
-    (answer) => answers.push(answer),
-  );
+  thread.run(pictures(ROWS), (answer) => answers.push(answer));
+  thread.run(pictures(ROWS), (answer) => answers.push(answer));
+  await thread.terminate();
+  expect(answers).toEqual([]);
+  expect(ends).toHaveLength(1);
+});
+
+test("a thread that shall end finishes the run that it has gone on to by itself, too", async () => {
+  const { thread, isLoaded, ends } = startThread();
+  await isLoaded;
+  const answers: unknown[] = [];
+  await new Promise((resolve) => {
+    thread.run(pictures(1), resolve);
+    thread.run(pictures(ROWS), (answer) => answers.push(answer));
+  });
   await thread.terminate();
   expect(answers).toEqual([]);
   expect(ends).toHaveLength(1);

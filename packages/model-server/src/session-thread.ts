@@ -1,6 +1,7 @@
 /** One session worker's thread, seen from the server: what is sent to it, what comes back, and how it ends. */
 import { Worker } from "node:worker_threads";
 import { ServeError } from "@vitrine/protocol/status";
+import { callBack, hasBegun, openClaim, type RunClaim, sharedNow } from "./run-claim.js";
 import {
   type RunRequest,
   type SessionMetadata,
@@ -20,10 +21,31 @@ export interface SessionJob {
   readonly fetches: readonly string[];
 }
 
-/** How a run ended; a run whose thread died has no answer. */
-export type RunAnswer =
-  | { readonly kind: "outputs"; readonly outputs: SessionTensors }
-  | { readonly kind: "error"; readonly error: unknown };
+/** What a run gave, and when it ran, in milliseconds on the clock of `performance.now()`. */
+export interface RunResult {
+  readonly kind: "outputs";
+  readonly outputs: SessionTensors;
+  readonly startedAt: number;
+  readonly runMs: number;
+}
+
+/** How a run ended; one that was called back, or whose thread died, has no answer. */
+export type RunAnswer = RunResult | { readonly kind: "error"; readonly error: unknown };
+
+/** A run on its way to the thread, or there. */
+export interface SentRun {
+  /** The thread is at it, as far as the thread itself has told. */
+  readonly hasBegun: boolean;
+  /** Takes the run back, if it has not begun; it will not be answered then. @returns whether it was in time. */
+  callBack(): boolean;
+}
+
+/** What the thread owes an answer for. */
+interface Pending {
+  /** Of a run that was sent ahead. */
+  readonly claim: RunClaim | undefined;
+  answer(answer: RunAnswer): void;
+}
 
 export interface SessionThreadObserver {
   loaded(metadata: SessionMetadata): void;
@@ -40,13 +62,12 @@ const LAST_RESORT_MS = 5_000;
 export class SessionThread {
   readonly #thread: Worker;
   readonly #observer: SessionThreadObserver;
-  /** Takes the answer to the run under way. */
-  #answer: ((answer: RunAnswer) => void) | undefined;
-  /** Buffers that came back from its last run. */
+  /** In the order in which the answers will come. */
+  readonly #pending: Pending[] = [];
+  /** Buffers that came back from its last runs. */
   #spares: ArrayBuffer[] = [];
-  /** It loads or runs: it may be within native code. */
-  #isBusy = true;
-  /** It shall end when it is no longer busy. */
+  #isLoading = true;
+  /** It shall end when it neither loads nor runs. */
   #isEnding = false;
   #lastResort: NodeJS.Timeout | undefined;
   readonly #exited: Promise<void>;
@@ -65,25 +86,35 @@ export class SessionThread {
     this.#exited = new Promise((resolve) => {
       this.#thread.on("exit", (code) => {
         clearTimeout(this.#lastResort);
-        this.#answer = undefined;
+        this.#pending.length = 0;
         this.#observer.ended(this.#cause ?? new Error(`session worker exited with ${code}`));
         resolve();
       });
     });
   }
 
-  /** Sends a run; only while none is under way. `answer` is called once, unless the thread dies over it. */
-  run(job: SessionJob, answer: (answer: RunAnswer) => void): void {
-    this.#answer = answer;
-    this.#isBusy = true;
+  /**
+   * Sends a run. With another one under way it waits in the thread's inbox, and begins when that one is over, whatever
+   * this side is busy with.
+   *
+   * @param answer is called once, unless the thread dies or the run is called back.
+   */
+  run(job: SessionJob, answer: (answer: RunAnswer) => void): SentRun {
+    const claim = this.#pending.length === 0 ? undefined : openClaim();
     try {
       const feeds = job.feeds((bytes) => allocate(this.#spares, bytes));
-      const request: RunRequest = { feeds, fetches: job.fetches };
+      const request: RunRequest = { feeds, fetches: job.fetches, claim };
       this.#thread.postMessage(request, transferList(feeds));
+      this.#pending.push({ claim, answer });
     } catch (error) {
-      this.#isBusy = false;
-      this.#settle({ kind: "error", error });
+      answer({ kind: "error", error });
     }
+    return {
+      get hasBegun() {
+        return claim === undefined || hasBegun(claim);
+      },
+      callBack: () => claim !== undefined && callBack(claim),
+    };
   }
 
   /**
@@ -91,9 +122,10 @@ export class SessionThread {
    * process with it ("terminate called after throwing an instance of 'Napi::Error'"). A run's answer is lost.
    */
   async terminate(): Promise<void> {
-    if (this.#isBusy) {
+    if (this.#isLoading || this.#pending.length > 0) {
       this.#isEnding = true;
-      if (this.#answer !== undefined) {
+      for (const { claim } of this.#pending) if (claim !== undefined) callBack(claim);
+      if (this.#pending.length > 0) {
         this.#lastResort ??= setTimeout(() => void this.#thread.terminate(), LAST_RESORT_MS);
       }
     } else {
@@ -103,9 +135,10 @@ export class SessionThread {
   }
 
   #receive(message: WorkerMessage): void {
-    this.#isBusy = false;
+    const pending = this.#isLoading ? undefined : this.#pending.shift();
+    this.#isLoading = false;
     if (this.#isEnding) {
-      void this.#thread.terminate();
+      if (this.#pending.length === 0) void this.#thread.terminate();
       return;
     }
     switch (message.kind) {
@@ -115,20 +148,25 @@ export class SessionThread {
       case "load-failed":
         this.#end(new ServeError("MODEL_INVALID", message.message));
         return;
-      case "result":
-        this.#spares = [...message.spares];
-        this.#settle({ kind: "outputs", outputs: message.outputs });
+      case "result": {
+        this.#keepSpares(message.spares);
+        const { outputs, startedAt, endedAt } = message;
+        const ago = sharedNow() - startedAt;
+        const times = { startedAt: performance.now() - ago, runMs: endedAt - startedAt };
+        pending?.answer({ kind: "outputs", outputs, ...times });
         return;
+      }
       case "run-failed":
-        this.#settle({ kind: "error", error: runError(message.message) });
+        pending?.answer({ kind: "error", error: runError(message.message) });
         return;
+      case "called-back":
+        this.#keepSpares(message.spares);
     }
   }
 
-  #settle(answer: RunAnswer): void {
-    const settle = this.#answer;
-    this.#answer = undefined;
-    settle?.(answer);
+  /** Those of two runs: one under way, one ahead. */
+  #keepSpares(spares: readonly ArrayBuffer[]): void {
+    this.#spares = [...spares, ...this.#spares].slice(0, 2 * spares.length);
   }
 
   #end(cause: Error): void {

@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
+import { begin, sharedNow } from "./run-claim.js";
 import {
   type ElementType,
   type GraphValue,
@@ -44,8 +45,9 @@ function isElementType(type: string): type is ElementType {
 }
 
 function post(message: WorkerMessage): void {
-  const transfer = message.kind === "result" ? [...transferList(message.outputs), ...message.spares] : [];
-  parentPort?.postMessage(message, transfer);
+  const outputs = message.kind === "result" ? transferList(message.outputs) : [];
+  const spares = "spares" in message ? message.spares : [];
+  parentPort?.postMessage(message, [...outputs, ...spares]);
 }
 
 async function load({ model, ...options }: SessionWorkerOptions): Promise<InferenceSession> {
@@ -93,12 +95,15 @@ function graphValue(kind: string, value: InferenceSession.ValueMetadata): GraphV
   return { name: value.name, type: value.type, shape: value.shape };
 }
 
-async function run(session: InferenceSession, { feeds, fetches }: RunRequest): Promise<WorkerMessage> {
+async function run(session: InferenceSession, { feeds, fetches, claim }: RunRequest): Promise<WorkerMessage> {
+  if (claim !== undefined && !begin(claim)) return { kind: "called-back", spares: transferList(feeds) };
+  const startedAt = sharedNow();
   const inputs: Record<string, Tensor> = {};
   for (const [name, { type, data, dims }] of Object.entries(feeds)) {
     inputs[name] = new Tensor(type, data, dims);
   }
   const results = await session.run(inputs, fetches);
+  const endedAt = sharedNow();
   const outputs: Record<string, SessionTensor> = {};
   for (const [name, value] of Object.entries(results)) {
     outputs[name] = sessionTensor(name, value.type, value.dims, value.data);
@@ -106,7 +111,7 @@ async function run(session: InferenceSession, { feeds, fetches }: RunRequest): P
   // An output may be its input's own memory; that goes to the server with the output.
   const taken = new Set(transferList(outputs));
   const spares = transferList(feeds).filter((buffer) => !taken.has(buffer));
-  return { kind: "result", outputs, spares };
+  return { kind: "result", outputs, startedAt, endedAt, spares };
 }
 
 function sessionTensor(
@@ -129,10 +134,12 @@ const options: SessionWorkerOptions = workerData;
 try {
   const session = await load(options);
   const metadata = describe(session);
+  let last = Promise.resolve();
   parentPort?.on("message", (request: RunRequest) => {
-    run(session, request).then(post, (error: unknown) =>
-      post({ kind: "run-failed", message: messageOf(error) }),
-    );
+    // Two may come at once, and session.run only begins at the next turn of the loop.
+    last = last
+      .then(() => run(session, request))
+      .then(post, (error: unknown) => post({ kind: "run-failed", message: messageOf(error) }));
   });
   post({ kind: "loaded", metadata });
 } catch (error) {

@@ -67,7 +67,7 @@ test("REST counts every route, gRPC the predictions alone", () => {
 test("batches are counted where batching is on", () => {
   const metrics = createTensorFlowMetrics({ threadPoolName: "batch_threads" });
   metrics.requestEnded(answered);
-  metrics.batchStarted([1, 2], 4);
+  metrics.batchRan([1, 2], 4);
   const page = metrics.page();
   expect(linesOf(page, ":tensorflow:serving:batching_session:wrapped_run_count")).toEqual([
     ":tensorflow:serving:batching_session:wrapped_run_count{} 1",

@@ -13,7 +13,7 @@ export interface TensorFlowMetricsOptions {
 
 export interface TensorFlowMetrics {
   requestEnded(request: FinishedRequest): void;
-  batchStarted(rows: readonly number[], batchRows: number): void;
+  batchRan(rows: readonly number[], batchRows: number): void;
   warmedUp(versionFolder: string, code: string, durationMs: number): void;
   /** The page, in Prometheus' text form as TensorFlow Serving writes it. */
   page(): string;
@@ -75,7 +75,7 @@ export function createTensorFlowMetrics({ threadPoolName }: TensorFlowMetricsOpt
         exampleTotal.add([model], examples);
       }
     },
-    batchStarted(rows, batchRows) {
+    batchRan(rows, batchRows) {
       if (batching === undefined) return;
       for (const count of rows) batching.inputBatchSize.add([], count);
       batching.wrappedRunCount.add([], 1);

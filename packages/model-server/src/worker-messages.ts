@@ -1,4 +1,5 @@
 /** What crosses the border between the pool and a session worker's thread. Buffers move by transfer. */
+import type { RunClaim } from "./run-claim.js";
 
 /** Element types by the names that ONNX Runtime gives them. */
 export type ElementType =
@@ -83,11 +84,13 @@ export const DEFAULT_SESSION_OPTIONS: SessionOptions = {
   allowSpinning: false,
 };
 
-/** One run. A worker gets the next one only after it answered the last. */
+/** One run. A worker does one after the other and answers each, in the order in which they came. */
 export interface RunRequest {
   readonly feeds: SessionTensors;
   /** Graph outputs to compute; others are not. */
   readonly fetches: readonly string[];
+  /** Of a run that was sent ahead of the last one's answer: without it the worker must not begin. */
+  readonly claim: RunClaim | undefined;
 }
 
 export type WorkerMessage =
@@ -96,10 +99,14 @@ export type WorkerMessage =
   | {
       readonly kind: "result";
       readonly outputs: SessionTensors;
+      /** On the clock of `sharedNow()`. */
+      readonly startedAt: number;
+      readonly endedAt: number;
       /** The feeds' buffers, handed back for the next run. */
       readonly spares: readonly ArrayBuffer[];
     }
-  | { readonly kind: "run-failed"; readonly message: string };
+  | { readonly kind: "run-failed"; readonly message: string }
+  | { readonly kind: "called-back"; readonly spares: readonly ArrayBuffer[] };
 
 /** The buffers of tensors that a message hands over. */
 export function transferList(tensors: SessionTensors): ArrayBuffer[] {
