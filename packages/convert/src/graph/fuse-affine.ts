@@ -13,7 +13,11 @@ interface Affine {
   readonly shift: ArrayLike<number>;
 }
 
+/** A quantised graph rounds at places that it states: what moves a factor past one of them changes its answers. */
+const ROUNDING = new Set(["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"]);
+
 export function fuseAffine(graph: Graph): Graph {
+  if (graph.nodes.some(({ op }) => ROUNDING.has(op))) return graph;
   const infos = inferShapes(graph);
   const constants = new Map(graph.constants);
   const takers = countTakers(graph);

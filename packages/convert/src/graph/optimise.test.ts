@@ -208,3 +208,15 @@ describe("optimise", () => {
     expect(ops(optimise(graph))).toEqual(["DequantizeLinear", "MatMul"]);
   });
 });
+
+it("a quantised graph keeps its products where they are: they decide what is rounded", async () => {
+  const graph = built([-1, 6, 6, 4], (builder, x) => {
+    const scale = builder.float32("scale", 0.05);
+    const zero = builder.constant("zero", { type: "int8", shape: [], bytes: new Uint8Array(1) });
+    const conv = builder.node("Conv", "conv", [x, weights(builder, [5, 4, 3, 3])], { ...NHWC });
+    const product = builder.node("Mul", "product", [conv, weights(builder, [5], 2)]);
+    const rounded = builder.node("QuantizeLinear", "quantize", [product, scale, zero]);
+    return builder.node("DequantizeLinear", "dequantize", [rounded, scale, zero]);
+  });
+  expect(ops(await expectSame(graph))).toEqual(["Conv", "Mul", "QuantizeLinear", "DequantizeLinear"]);
+});
