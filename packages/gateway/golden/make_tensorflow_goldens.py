@@ -62,7 +62,7 @@ def resizes() -> list:
 
 def jpegs() -> dict:
     """decode_image without dct_method, which is the fast one."""
-    names = ["jpeg-420.jpg", "jpeg-422.jpg", "jpeg-444.jpg", "jpeg-gray.jpg", "jpeg-quality-30.jpg", "jpeg-quality-100.jpg", "jpeg-400x533.jpg", "jpeg-restart-3-blocks.jpg", "jpeg-7x5.jpg", "jpeg-optimized.jpg", "jpeg-restart-rows.jpg", "jpeg-trailing-bytes.jpg", "jpeg-12-megapixels.jpg"]
+    names = ["jpeg-420.jpg", "jpeg-422.jpg", "jpeg-444.jpg", "jpeg-gray.jpg", "jpeg-quality-30.jpg", "jpeg-quality-100.jpg", "jpeg-400x533.jpg", "jpeg-restart-3-blocks.jpg", "jpeg-7x5.jpg", "jpeg-optimized.jpg", "jpeg-restart-rows.jpg", "jpeg-trailing-bytes.jpg", "jpeg-12-megapixels.jpg", "jpeg-progressive-420.jpg", "jpeg-progressive-444.jpg", "jpeg-progressive-gray.jpg"]
     read = lambda name: tf.io.decode_image((HERE / "pictures" / name).read_bytes(), channels=3, expand_animations=False)
     return {name: digest(read(name).numpy()) for name in names}
 

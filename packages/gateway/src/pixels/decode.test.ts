@@ -166,12 +166,17 @@ describe("the baseline decoder", () => {
     "jpeg-restart-3-blocks.jpg",
     "jpeg-400x533.jpg",
     "jpeg-7x5.jpg",
+    "jpeg-progressive-420.jpg",
+    "jpeg-progressive-444.jpg",
+    "jpeg-progressive-gray.jpg",
   ])("takes %s upon itself", (name) => {
     expect(decodeBaseline?.(readPicture(name))).toBeDefined();
   });
 
   it.each([
-    "jpeg-progressive-420.jpg",
+    "jpeg-cmyk-progressive.jpg",
+    "jpeg-arithmetic-progressive.jpg",
+    "broken-jpeg-progressive-cut.jpg",
     "jpeg-arithmetic.jpg",
     "jpeg-cmyk-adobe.jpg",
     "jpeg-rgb-without-ycc.jpg",
@@ -184,19 +189,23 @@ describe("the baseline decoder", () => {
     expect(decodeBaseline?.(readPicture(name))).toBeUndefined();
   });
 
-  it("gives libvips' pixels or leaves it alone when a byte of a JPEG is another", async () => {
-    const whole = readPicture("jpeg-restart-3-blocks.jpg");
-    let taken = 0;
-    for (let at = 160; at < whole.length; at += 7) {
-      const changed = Uint8Array.from(whole);
-      changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8));
-      const decoded = decodeBaseline?.(changed);
-      if (decoded === undefined) continue;
-      taken += 1;
-      const pixels = sha256(decoded.pixels);
-      const { picture } = await decodePicture(changed, MAX_PIXELS);
-      expect(pixels, `byte ${at}`).toBe(sha256(picture.pixels));
-    }
-    expect(taken).toBeGreaterThan(50);
-  }, 30_000);
+  it.each(["jpeg-restart-3-blocks.jpg", "jpeg-progressive-420.jpg", "jpeg-progressive-gray.jpg"])(
+    "gives libvips' pixels or leaves it alone when a byte of %s is another",
+    async (name) => {
+      const whole = readPicture(name);
+      let taken = 0;
+      for (let at = 160; at < whole.length; at += 7) {
+        const changed = Uint8Array.from(whole);
+        changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8));
+        const decoded = decodeBaseline?.(changed);
+        if (decoded === undefined) continue;
+        taken += 1;
+        const pixels = sha256(decoded.pixels);
+        const { picture } = await decodePicture(changed, MAX_PIXELS);
+        expect(pixels, `byte ${at}`).toBe(sha256(picture.pixels));
+      }
+      expect(taken).toBeGreaterThan(40);
+    },
+    30_000,
+  );
 });

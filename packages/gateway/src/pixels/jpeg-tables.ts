@@ -1,13 +1,16 @@
-/** What a baseline JPEG says before its one scan, as the decoder in jpeg-baseline.ts needs it. */
+/** What a JPEG says before its first scan, as the decoder in jpeg-baseline.ts needs it. */
 import { latin1, viewOf } from "./byte-reader.js";
 
-export interface JpegComponent {
+export interface FrameComponent {
   readonly id: number;
   /** Samples per MCU, in blocks across and down. */
   readonly across: number;
   readonly down: number;
   /** 64 factors, row-major. */
   readonly quantization: Int16Array;
+}
+
+export interface JpegComponent extends FrameComponent {
   readonly dc: HuffmanTable;
   readonly ac: HuffmanTable;
 }
@@ -56,17 +59,49 @@ interface Frame {
   readonly components: readonly { id: number; across: number; down: number; table: number }[];
 }
 
+/** Everything up to the first scan. */
+export interface JpegHead {
+  readonly isProgressive: boolean;
+  readonly frame: Frame;
+  readonly quantization: ReadonlyMap<number, Int16Array>;
+  readonly huffman: ReadonlyMap<number, HuffmanTable>;
+  /** MCUs between restart markers; 0: none. */
+  readonly restartInterval: number;
+  /** Where the first scan's marker stands. */
+  readonly scanAt: number;
+}
+
+/** @returns undefined where {@link readJpegHead} gives a progressive one, or the scan is not of all components. */
+export function baselineOf(bytes: Uint8Array, head: JpegHead): BaselineJpeg | undefined {
+  const { frame, quantization, huffman, restartInterval, scanAt } = head;
+  const end = scanAt + 2 + viewOf(bytes).getUint16(scanAt + 2);
+  const payload = bytes.subarray(scanAt + 4, end);
+  const components = scanComponents(payload, frame, quantization, huffman);
+  if (head.isProgressive || components === undefined) return undefined;
+  return { width: frame.width, height: frame.height, components, restartInterval, scanAt: end };
+}
+
+/** The frame's components with their factors; undefined where a table is missing. */
+export function frameComponents({ frame, quantization }: JpegHead): FrameComponent[] | undefined {
+  const components = frame.components.flatMap(({ id, across, down, table }) => {
+    const factors = quantization.get(table);
+    return factors === undefined ? [] : [{ id, across, down, quantization: factors }];
+  });
+  return components.length === frame.components.length ? components : undefined;
+}
+
 /**
  * Reads everything up to the first scan.
  *
- * @returns undefined for whatever is not plain: another process than baseline Huffman, another number of components or
- *   scans, other sampling than 4:4:4, 4:2:2 or 4:2:0, colours that are not YCbCr, tables that are missing or broken.
+ * @returns undefined for whatever is not plain: another process than Huffman, baseline or progressive, another number of
+ *   components, other sampling than 4:4:4, 4:2:2 or 4:2:0, colours that are not YCbCr, tables that are broken.
  */
-export function readBaselineJpeg(bytes: Uint8Array): BaselineJpeg | undefined {
+export function readJpegHead(bytes: Uint8Array): JpegHead | undefined {
   const view = viewOf(bytes);
   const quantization = new Map<number, Int16Array>();
   const huffman = new Map<number, HuffmanTable>();
   let frame: Frame | undefined;
+  let isProgressive = false;
   let restartInterval = 0;
   let hasJfif = false;
   let adobeTransform: number | undefined;
@@ -79,18 +114,17 @@ export function readBaselineJpeg(bytes: Uint8Array): BaselineJpeg | undefined {
     if (marker === 0xdb && !readQuantization(payload, quantization)) return undefined;
     if (marker === 0xc4 && !readHuffman(payload, huffman)) return undefined;
     // Another kind of frame, a second one, or arithmetic coding.
-    if (marker > 0xc0 && marker <= 0xcf && marker !== 0xc4) return undefined;
-    if (marker === 0xc0 && frame !== undefined) return undefined;
-    if (marker === 0xc0) frame = readFrame(payload);
+    const isFrame = marker === 0xc0 || marker === 0xc2;
+    if (marker > 0xc0 && marker <= 0xcf && marker !== 0xc4 && !isFrame) return undefined;
+    if (isFrame && frame !== undefined) return undefined;
+    if (isFrame) frame = readFrame(payload);
+    isProgressive ||= marker === 0xc2;
     if (marker === 0xdd && payload.length >= 2) restartInterval = viewOf(payload).getUint16(0);
     if (marker === 0xe0) hasJfif ||= latin1(payload, 0, 5) === "JFIF\0";
     if (marker === 0xee && latin1(payload, 0, 5) === "Adobe") adobeTransform = payload[11];
     if (marker === 0xda) {
       if (frame === undefined || !isYcc(frame, hasJfif, adobeTransform)) return undefined;
-      const components = scanComponents(payload, frame, quantization, huffman);
-      return (
-        components && { width: frame.width, height: frame.height, components, restartInterval, scanAt: end }
-      );
+      return { isProgressive, frame, quantization, huffman, restartInterval, scanAt: at };
     }
     at = end;
   }
@@ -141,7 +175,8 @@ function readQuantization(payload: Uint8Array, tables: Map<number, Int16Array>):
   return true;
 }
 
-function readHuffman(payload: Uint8Array, tables: Map<number, HuffmanTable>): boolean {
+/** @returns whether the segment was sound. */
+export function readHuffman(payload: Uint8Array, tables: Map<number, HuffmanTable>): boolean {
   for (let at = 0; at < payload.length; ) {
     const counts = payload.subarray(at + 1, at + 17);
     const total = counts.reduce((sum, count) => sum + count, 0);
