@@ -113,6 +113,7 @@ def jpegs() -> dict[str, bytes]:
         "jpeg-progressive-420.jpg": jpeg(progressive=True, subsampling=2),
         "jpeg-progressive-444.jpg": jpeg(progressive=True, subsampling=0),
         "jpeg-progressive-gray.jpg": jpeg(SCENE.convert("L"), progressive=True),
+        "jpeg-progressive-restarts.jpg": jpeg(progressive=True, subsampling=2, restart_marker_blocks=5),
         "jpeg-gray.jpg": jpeg(SCENE.convert("L")),
         "jpeg-rgb-without-ycc.jpg": jpeg(keep_rgb=True),
         "jpeg-restart-rows.jpg": jpeg(restart_marker_rows=1),

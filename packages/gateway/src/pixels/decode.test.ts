@@ -169,6 +169,7 @@ describe("the baseline decoder", () => {
     "jpeg-progressive-420.jpg",
     "jpeg-progressive-444.jpg",
     "jpeg-progressive-gray.jpg",
+    "jpeg-progressive-restarts.jpg",
   ])("takes %s upon itself", (name) => {
     expect(decodeBaseline?.(readPicture(name))).toBeDefined();
   });
@@ -189,7 +190,12 @@ describe("the baseline decoder", () => {
     expect(decodeBaseline?.(readPicture(name))).toBeUndefined();
   });
 
-  it.each(["jpeg-restart-3-blocks.jpg", "jpeg-progressive-420.jpg", "jpeg-progressive-gray.jpg"])(
+  it.each([
+    "jpeg-restart-3-blocks.jpg",
+    "jpeg-progressive-420.jpg",
+    "jpeg-progressive-gray.jpg",
+    "jpeg-progressive-restarts.jpg",
+  ])(
     "gives libvips' pixels or leaves it alone when a byte of %s is another",
     async (name) => {
       const whole = readPicture(name);
