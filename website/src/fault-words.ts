@@ -79,6 +79,12 @@ const ENTRIES: Readonly<Record<Fault["reason"], Entry>> = {
       `${websiteOf(photo)} took too long to hand the picture over. Try again, or save the picture and choose it as a file.`,
     true,
   ],
+  UNAUTHENTICATED: [
+    "This site asks for a key",
+    "Photos are read here only for programs that have one. Ask whoever runs this site.",
+    false,
+  ],
+  CLIENT_LIMIT: ["That was many photos in a short time", "Your photo is kept here.", true],
   OVERLOADED: BUSY,
   QUEUE_FULL: BUSY,
   DRAINING: STARTING,
@@ -114,6 +120,9 @@ const ENTRIES: Readonly<Record<Fault["reason"], Entry>> = {
   MESSAGE_TOO_LARGE: MISCONFIGURED,
   MODEL_CONTRACT_MISMATCH: MISCONFIGURED,
   MODEL_INVALID: MISCONFIGURED,
+  MODEL_UNSUPPORTED: MISCONFIGURED,
+  MODEL_CONFIG_INVALID: MISCONFIGURED,
+  LABEL_UNAVAILABLE: MISCONFIGURED,
 };
 
 function websiteOf(photo: Photo): string {

@@ -15,7 +15,7 @@ export const info: InfoResponse = {
     timeout_ms: 20_000,
     media_types: ["image/jpeg", "image/png"],
   },
-  picture: { width: 299, height: 299, filter: "nearest", orientation: "ignore" },
+  picture: { width: 299, height: 299, filter: "nearest", decoder: "pillow", orientation: "ignore" },
   shrink: { keeps_answer: false, least_edge: null },
 };
 
