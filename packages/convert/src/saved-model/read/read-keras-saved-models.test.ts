@@ -7,6 +7,8 @@ import { readSavedModel } from "./read-saved-model.js";
 import { keras2Names, relativeDifference, unpackGolden } from "./testing/tensorflow-golden.js";
 
 const TOLERANCE = 1e-4;
+/** Narrow as it is here, this model multiplies roundings: TensorFlow with and without oneDNN differs by 4.2e-4 on it. */
+const TOLERANCES = new Map([["efficientnet-v2-s.keras3", 5e-4]]);
 
 describe("SavedModels that Keras wrote", () => {
   // Keras 3 leaves random layers active in what it exports.
@@ -29,7 +31,7 @@ describe("SavedModels that Keras wrote", () => {
         for (const { tensor } of golden.outputs) {
           // An export names outputs by their order or by their keys: each answer has to be among ours.
           const differences = results.map((result) => relativeDifference(result, tensor));
-          expect(Math.min(...differences)).toBeLessThanOrEqual(TOLERANCE);
+          expect(Math.min(...differences)).toBeLessThanOrEqual(TOLERANCES.get(name) ?? TOLERANCE);
         }
       } finally {
         golden.remove();
