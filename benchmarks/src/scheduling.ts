@@ -3,10 +3,10 @@
  * time and no CPU. Prints how throughput grows with the sessions, and what each of several models gets.
  */
 import { PassThrough } from "node:stream";
-import { Engine, type LoadedSessions } from "@vitrine/model-server/engine";
+import { Engine, type LoadedSessions } from "@vitrine/model-server/engine/engine";
+import { DEFAULT_SESSION_OPTIONS } from "@vitrine/model-server/engine/worker-messages";
 import { createServerMetrics } from "@vitrine/model-server/server-metrics";
 import { signatureOf } from "@vitrine/model-server/signature";
-import { DEFAULT_SESSION_OPTIONS } from "@vitrine/model-server/worker-messages";
 import { DataType, type Tensor } from "@vitrine/protocol/tensor";
 import { createLogger } from "@vitrine/runtime/logger";
 import { createMetrics } from "@vitrine/runtime/metrics";

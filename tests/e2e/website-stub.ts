@@ -29,7 +29,7 @@ const STUB_INFO: InfoResponse = {
     timeout_ms: 20_000,
     media_types: ["image/jpeg", "image/png", "image/webp", "image/gif"],
   },
-  picture: { width: 299, height: 299, filter: "nearest", orientation: "exif" },
+  picture: { width: 299, height: 299, filter: "nearest", decoder: "pillow", orientation: "exif" },
   shrink: { keeps_answer: false, least_edge: null },
 };
 

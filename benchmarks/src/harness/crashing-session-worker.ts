@@ -24,4 +24,4 @@ orders.unref();
 parentPort?.on("message", () => {
   if (Atomics.sub(deathsWanted, 0, 1) > 0) process.exit(1);
 });
-await import("@vitrine/model-server/session-worker");
+await import("@vitrine/model-server/engine/session-worker");

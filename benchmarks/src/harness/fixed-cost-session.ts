@@ -4,7 +4,7 @@
  */
 import path from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
-import { begin, type RunClaim, sharedNow } from "@vitrine/model-server/run-claim";
+import { begin, type RunClaim, sharedNow } from "@vitrine/model-server/engine/run-claim";
 
 const { model }: { model: { file: string } } = workerData;
 const costMs = Number.parseInt(path.basename(model.file), 10);

@@ -1,7 +1,7 @@
 /** Settings of the model tier. Flags carry TensorFlow Serving's names where it has them. */
 import { type Config, setting } from "@vitrine/runtime/settings";
 import { z } from "zod";
-import { engineSettings } from "./engine-settings.js";
+import { engineSettings } from "./engine/engine-settings.js";
 import { wireSettings } from "./grpc/wire-settings.js";
 import { modelSettings } from "./models/model-settings.js";
 import { watchSettings } from "./watching.js";

@@ -1,6 +1,6 @@
 /** TensorFlow's dtypes beside ONNX Runtime's element types. */
 import { DataType } from "@vitrine/protocol/tensor";
-import type { ElementType, NumericArray } from "./worker-messages.js";
+import type { ElementType, NumericArray } from "./engine/worker-messages.js";
 
 interface ElementTypeFacts {
   readonly dtype: DataType;

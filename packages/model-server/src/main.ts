@@ -8,11 +8,11 @@ import type { Logger } from "@vitrine/runtime/logger";
 import type { Metrics } from "@vitrine/runtime/metrics";
 import { watchSilentConnections } from "@vitrine/runtime/silent-connections";
 import type { FastifyInstance } from "fastify";
-import { BatchingRules } from "./batching.js";
 import type { ServeConfig } from "./config.js";
-import { availableCores } from "./cores.js";
-import { Engine } from "./engine.js";
-import { engineSizes } from "./engine-settings.js";
+import { BatchingRules } from "./engine/batching.js";
+import { availableCores } from "./engine/cores.js";
+import { Engine } from "./engine/engine.js";
+import { engineSizes } from "./engine/engine-settings.js";
 import { collectGarbageLater, collectGarbageNow } from "./garbage.js";
 import { addClassifyService } from "./grpc/classify-service.js";
 import { createGrpcFront } from "./grpc/grpc-front.js";
@@ -33,7 +33,7 @@ import { createRestApp } from "./rest/rest.js";
 import { createServerMetrics } from "./server-metrics.js";
 import { readMonitoring } from "./watching.js";
 
-const WORKER_URL = new URL("./session-worker.js", import.meta.url);
+const WORKER_URL = new URL("./engine/session-worker.js", import.meta.url);
 
 /** A version's folder that nobody wrote to for so long is complete. */
 const QUIET_MS = 2000;
@@ -179,7 +179,7 @@ async function startBehind(
     metrics: metrics.registry,
     version,
     monitoring,
-    bodyWorkerUrl: new URL("./rest/rest-body-worker.js", workerUrl),
+    bodyWorkerUrl: new URL("../rest/rest-body-worker.js", workerUrl),
     corsSupport: config.restApiEnableCorsSupport,
     maxBodyBytes: config.maxMessageBytes,
     timeoutMs: config.restApiTimeoutInMs,

@@ -1,7 +1,7 @@
 /** One line and one count for each request at its end, whatever protocol it came by. */
 import { ServeError } from "@vitrine/protocol/status";
 import type { Logger } from "@vitrine/runtime/logger";
-import type { BatchResult } from "./batcher.js";
+import type { BatchResult } from "./engine/batcher.js";
 import type { ServerMetrics } from "./server-metrics.js";
 
 export interface RequestFacts {

@@ -2,10 +2,11 @@
 import type { ModelContract } from "@vitrine/protocol/contract";
 import { ServeError } from "@vitrine/protocol/status";
 import type { Tensor } from "@vitrine/protocol/tensor";
-import type { BatchResult } from "./batcher.js";
-import type { LoadedSessions } from "./engine.js";
+import type { BatchResult } from "./engine/batcher.js";
+import type { LoadedSessions } from "./engine/engine.js";
+import type { PredictInput } from "./engine/predict-batcher.js";
+import type { TensorMap } from "./engine/tensor-batch.js";
 import { readExamples, signatureOfFeatures } from "./grpc/examples.js";
-import type { PredictInput } from "./predict-batcher.js";
 import {
   checkInputNames,
   checkTensors,
@@ -13,7 +14,6 @@ import {
   type Signatures,
   selectOutputs,
 } from "./signature.js";
-import type { TensorMap } from "./tensor-batch.js";
 
 export interface PredictCall<Value> {
   readonly signatureName: string;

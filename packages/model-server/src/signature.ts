@@ -2,7 +2,7 @@
 import { ServeError } from "@vitrine/protocol/status";
 import { type DataType, dtypeName, type Tensor } from "@vitrine/protocol/tensor";
 import { dtypeOf } from "./element-types.js";
-import type { ElementType, GraphValue, SessionMetadata } from "./worker-messages.js";
+import type { ElementType, GraphValue, SessionMetadata } from "./engine/worker-messages.js";
 
 /** Used when a request names none; ONNX models have no other. */
 export const DEFAULT_SIGNATURE = "serving_default";

@@ -6,10 +6,10 @@ import type { Input } from "@vitrine/protocol/gen/tensorflow_serving/apis/input"
 import type { RegressionResult } from "@vitrine/protocol/gen/tensorflow_serving/apis/regression";
 import { ServeError } from "@vitrine/protocol/status";
 import { DataType, dtypeName, type Tensor } from "@vitrine/protocol/tensor";
+import type { TensorMap } from "../engine/tensor-batch.js";
 import type { RequestDetails } from "../request-log.js";
 import type { Servable } from "../servable.js";
 import type { Signature } from "../signature.js";
-import type { TensorMap } from "../tensor-batch.js";
 
 /** Aliases that such signatures have by convention. Source: tensorflow/core/... signature_constants. */
 /** The one input of a signature for examples. */

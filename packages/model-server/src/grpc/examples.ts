@@ -3,8 +3,8 @@ import { type Feature, Features } from "@vitrine/protocol/gen/tensorflow/core/ex
 import { MessageReader } from "@vitrine/protocol/message-reader";
 import { ServeError } from "@vitrine/protocol/status";
 import { DataType, dtypeName, elementCount, type Tensor, type TensorData } from "@vitrine/protocol/tensor";
+import type { TensorMap } from "../engine/tensor-batch.js";
 import type { ExampleFeature, Signature, TensorSpec } from "../signature.js";
-import type { TensorMap } from "../tensor-batch.js";
 
 type Values = readonly (number | bigint | Uint8Array)[];
 

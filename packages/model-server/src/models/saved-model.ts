@@ -2,8 +2,8 @@
 import type { OpenSavedModelOptions, ServedSignature, ServedTensor } from "@vitrine/convert/serving";
 import { ServeError } from "@vitrine/protocol/status";
 import { dtypeOf } from "../element-types.js";
+import type { GraphValue, SessionMetadata, SessionModel } from "../engine/worker-messages.js";
 import { countsRows, type Signature, type Signatures, type TensorSpec } from "../signature.js";
-import type { GraphValue, SessionMetadata, SessionModel } from "../worker-messages.js";
 
 export interface OpenedSavedModel {
   readonly model: SessionModel;

@@ -2,11 +2,11 @@
 
 import type { Logger } from "@vitrine/runtime/logger";
 import { Registry } from "prom-client";
-import { BatchingRules } from "../batching.js";
-import { Engine } from "../engine.js";
+import { BatchingRules } from "../engine/batching.js";
+import { Engine } from "../engine/engine.js";
+import { DEFAULT_SESSION_OPTIONS } from "../engine/worker-messages.js";
 import type { Servable } from "../servable.js";
 import { createServerMetrics } from "../server-metrics.js";
-import { DEFAULT_SESSION_OPTIONS } from "../worker-messages.js";
 import { singleModel } from "./model-config.js";
 import { findModel, listVersions } from "./version-folders.js";
 import { createVersionLoader } from "./version-loader.js";
@@ -53,7 +53,7 @@ export async function loadSingleVersion(
   });
   const engine = new Engine(
     {
-      workerUrl: new URL("../session-worker.js", import.meta.url),
+      workerUrl: new URL("../engine/session-worker.js", import.meta.url),
       workers: 1,
       slots: 1,
       session: DEFAULT_SESSION_OPTIONS,

@@ -1,14 +1,14 @@
 /** A version's files to a servable: opens them, reads the contract, starts the sessions and warms them. */
 import { readContract } from "@vitrine/protocol/contract";
 import type { Logger } from "@vitrine/runtime/logger";
-import type { BatchingRules } from "../batching.js";
-import type { Engine } from "../engine.js";
+import type { BatchingRules } from "../engine/batching.js";
+import type { Engine } from "../engine/engine.js";
+import type { SessionMetadata, SessionModel } from "../engine/worker-messages.js";
 import { Servable } from "../servable.js";
 import { type Signatures, signaturesOf } from "../signature.js";
 import { warmUpJobs } from "../warm-up/warm-up.js";
 import { readWarmUpFile } from "../warm-up/warm-up-file.js";
 import { recordedRuns } from "../warm-up/warm-up-requests.js";
-import type { SessionMetadata, SessionModel } from "../worker-messages.js";
 import type { LoadOptions } from "./model-versions.js";
 import { openSavedModelFolder } from "./saved-model.js";
 import type { ModelFiles } from "./version-folders.js";

@@ -1,8 +1,8 @@
 import { DataType } from "@vitrine/protocol/tensor";
 import { afterEach, expect, test } from "vitest";
+import type { ElementType } from "../engine/worker-messages.js";
 import { signaturesOf } from "../signature.js";
 import { REAL_WORKER } from "../testing/start.js";
-import type { ElementType } from "../worker-messages.js";
 import { RestBodies } from "./rest-bodies.js";
 
 const opened: RestBodies[] = [];
@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const bodies of opened.splice(0)) await bodies.close();
 });
 
-function open(workerUrl = new URL("rest/rest-body-worker.js", REAL_WORKER)): RestBodies {
+function open(workerUrl = new URL("../rest/rest-body-worker.js", REAL_WORKER)): RestBodies {
   const bodies = new RestBodies(workerUrl);
   opened.push(bodies);
   return bodies;

@@ -1,7 +1,7 @@
 /** REST bodies to tensors: small ones at once, large ones in a thread of their own. */
 import { Worker } from "node:worker_threads";
 import { ServeError } from "@vitrine/protocol/status";
-import type { TensorMap } from "../tensor-batch.js";
+import type { TensorMap } from "../engine/tensor-batch.js";
 import type { BodyAnswer, BodyJob } from "./rest-body-job.js";
 import { type InputSpecs, parseRestBody, type RestForm, readSignedInputs } from "./rest-request.js";
 

@@ -1,6 +1,6 @@
 /** What passes between the server and the thread that reads its largest REST bodies. */
 import type { Code, Reason } from "@vitrine/protocol/status";
-import type { TensorMap } from "../tensor-batch.js";
+import type { TensorMap } from "../engine/tensor-batch.js";
 import type { InputSpecs, RestForm } from "./rest-request.js";
 
 export interface BodyJob {

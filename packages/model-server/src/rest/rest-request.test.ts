@@ -1,7 +1,7 @@
 import { DataType } from "@vitrine/protocol/tensor";
 import { describe, expect, test } from "vitest";
+import type { ElementType } from "../engine/worker-messages.js";
 import { signatureOf } from "../signature.js";
-import type { ElementType } from "../worker-messages.js";
 import { parseRestBody, readRestInputs } from "./rest-request.js";
 
 function read(body: string, inputs: Record<string, ElementType>) {

@@ -1,7 +1,7 @@
 /** The body of a REST `:predict` as tensors, by TensorFlow Serving's rules for the row and the column form. */
 import { ServeError } from "@vitrine/protocol/status";
+import type { TensorMap } from "../engine/tensor-batch.js";
 import { DEFAULT_SIGNATURE, type Signature, type TensorSpec } from "../signature.js";
-import type { TensorMap } from "../tensor-batch.js";
 import { JsonNumbers, type JsonObject, type JsonValue, parseJson, plainArray } from "./rest-json.js";
 import { base64Of, TensorBuilder, tensorOfNumbers } from "./rest-tensor.js";
 

@@ -1,7 +1,7 @@
 /** Outputs as the JSON text that TensorFlow Serving's REST API answers. */
 import { ServeError } from "@vitrine/protocol/status";
 import { DataType, dtypeName, type Tensor } from "@vitrine/protocol/tensor";
-import type { TensorMap } from "../tensor-batch.js";
+import type { TensorMap } from "../engine/tensor-batch.js";
 import type { RestForm } from "./rest-request.js";
 
 /**

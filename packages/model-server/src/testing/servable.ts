@@ -4,11 +4,11 @@ import { PassThrough } from "node:stream";
 import type { ModelContract } from "@vitrine/protocol/contract";
 import { createLogger } from "@vitrine/runtime/logger";
 import { Registry } from "prom-client";
-import { Engine } from "../engine.js";
+import { Engine } from "../engine/engine.js";
+import { DEFAULT_SESSION_OPTIONS, type SessionMetadata } from "../engine/worker-messages.js";
 import { Servable } from "../servable.js";
 import { createServerMetrics } from "../server-metrics.js";
 import { type Signatures, signaturesOf } from "../signature.js";
-import { DEFAULT_SESSION_OPTIONS, type SessionMetadata } from "../worker-messages.js";
 
 export async function loadTestServable(
   modelFile: string,

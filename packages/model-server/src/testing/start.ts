@@ -11,7 +11,7 @@ import { type ModelServer, startModelServer } from "../main.js";
 const FIXTURES = new URL("../../fixtures/", import.meta.url);
 
 /** The real worker is loaded from dist: Node 20 cannot load TypeScript in a worker. */
-export const REAL_WORKER: URL = new URL("../../dist/session-worker.js", import.meta.url);
+export const REAL_WORKER: URL = new URL("../../dist/engine/session-worker.js", import.meta.url);
 export const SCRIPTED_WORKER: URL = new URL("scripted-worker.js", FIXTURES);
 
 export function fixture(name: string): string {

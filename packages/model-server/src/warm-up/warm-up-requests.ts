@@ -3,14 +3,14 @@ import type { Input } from "@vitrine/protocol/gen/tensorflow_serving/apis/input"
 import type { PredictionLog } from "@vitrine/protocol/gen/tensorflow_serving/apis/prediction_log";
 import { ServeError } from "@vitrine/protocol/status";
 import { DataType, type Tensor, tensorFromProto } from "@vitrine/protocol/tensor";
+import type { PredictInput } from "../engine/predict-batcher.js";
+import type { WarmUpRun } from "../engine/session-pool.js";
+import type { SessionJob } from "../engine/session-thread.js";
+import { joinRequests } from "../engine/tensor-batch.js";
+import type { SessionMetadata } from "../engine/worker-messages.js";
 import { INPUTS, serialisedExamples } from "../grpc/classify.js";
-import type { PredictInput } from "../predict-batcher.js";
 import { checkedInput } from "../servable.js";
-import type { WarmUpRun } from "../session-pool.js";
-import type { SessionJob } from "../session-thread.js";
 import { DEFAULT_SIGNATURE, type Signature, type Signatures } from "../signature.js";
-import { joinRequests } from "../tensor-batch.js";
-import type { SessionMetadata } from "../worker-messages.js";
 import { zeroTensor } from "./warm-up.js";
 
 /** Largest tensor of a recorded request. */

@@ -1,8 +1,8 @@
 /** Runs on zeros, so that a session's first request finds memory and kernels ready. */
 import { layoutOf, type ModelContract, type PreprocessorConfig } from "@vitrine/protocol/contract";
 import { bytesOf, viewOf } from "../element-types.js";
-import type { SessionJob } from "../session-thread.js";
-import type { GraphValue, SessionMetadata, SessionTensor } from "../worker-messages.js";
+import type { SessionJob } from "../engine/session-thread.js";
+import type { GraphValue, SessionMetadata, SessionTensor } from "../engine/worker-messages.js";
 
 /** A guess at a dynamic dimension that is not the first, and that no contract tells. */
 const GUESSED_SIZE = 1;

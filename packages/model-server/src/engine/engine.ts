@@ -1,10 +1,10 @@
 /** The sessions of every version that a server has loaded: how many there are, and how they share the cores. */
 import type { ServeError } from "@vitrine/protocol/status";
 import type { Logger } from "@vitrine/runtime/logger";
+import type { ServerMetrics } from "../server-metrics.js";
 import type { Batching } from "./batching.js";
 import { CoreSlots } from "./core-slots.js";
 import { PredictBatcher } from "./predict-batcher.js";
-import type { ServerMetrics } from "./server-metrics.js";
 import { SessionPool, type WarmUpRun } from "./session-pool.js";
 import type { SessionMetadata, SessionModel, SessionOptions } from "./worker-messages.js";
 

@@ -1,10 +1,10 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { REAL_WORKER } from "../testing/start.js";
 import { type RunAnswer, type SessionJob, SessionThread } from "./session-thread.js";
-import { REAL_WORKER } from "./testing/start.js";
 import { DEFAULT_SESSION_OPTIONS, type SessionMetadata } from "./worker-messages.js";
 
-const CLOTHING = fileURLToPath(new URL("../../../models/clothing-model/2/model.onnx", import.meta.url));
+const CLOTHING = fileURLToPath(new URL("../../../../models/clothing-model/2/model.onnx", import.meta.url));
 const ROWS = 48;
 const PICTURE = [256, 256, 3] as const;
 

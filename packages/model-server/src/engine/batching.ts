@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { ServeError } from "@vitrine/protocol/status";
 import { UsageError } from "@vitrine/runtime/settings";
-import { batchingParametersSchema } from "./server-config-files.js";
-import { parseTextProto } from "./text-proto/text-proto-schema.js";
+import { batchingParametersSchema } from "../server-config-files.js";
+import { parseTextProto } from "../text-proto/text-proto-schema.js";
 
 export interface Batching {
   /** Most rows that requests are joined up to; undefined = requests are never joined. */

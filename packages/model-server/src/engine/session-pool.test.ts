@@ -8,7 +8,7 @@ import {
   type SessionWorkerOptions,
 } from "./worker-messages.js";
 
-const FIXTURES = new URL("../fixtures/", import.meta.url);
+const FIXTURES = new URL("../../fixtures/", import.meta.url);
 
 interface ScriptedOptions extends SessionWorkerOptions {
   readonly gate: Int32Array;

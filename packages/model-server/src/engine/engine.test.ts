@@ -3,10 +3,10 @@ import { DataType, type Tensor } from "@vitrine/protocol/tensor";
 import { createLogger } from "@vitrine/runtime/logger";
 import { createMetrics } from "@vitrine/runtime/metrics";
 import { afterEach, expect, test } from "vitest";
+import { createServerMetrics } from "../server-metrics.js";
+import { signatureOf } from "../signature.js";
+import { SCRIPTED_WORKER } from "../testing/start.js";
 import { Engine, type LoadedSessions } from "./engine.js";
-import { createServerMetrics } from "./server-metrics.js";
-import { signatureOf } from "./signature.js";
-import { SCRIPTED_WORKER } from "./testing/start.js";
 import { DEFAULT_SESSION_OPTIONS } from "./worker-messages.js";
 
 const loaded: LoadedSessions[] = [];

@@ -1,6 +1,6 @@
 /** Requests of more rows than one run takes: cut before they wait, joined again when all parts are answered. */
 import type { Tensor } from "@vitrine/protocol/tensor";
-import { bytesOf, elementTypeOf, viewOf } from "./element-types.js";
+import { bytesOf, elementTypeOf, viewOf } from "../element-types.js";
 import { largestRow, layRows, product } from "./row-layout.js";
 import { bytesIn, type TensorMap } from "./tensor-batch.js";
 

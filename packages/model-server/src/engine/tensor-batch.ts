@@ -1,10 +1,10 @@
 /** The tensors of several requests as one batch, and the batch's outputs as each request's own rows. */
 import { ServeError } from "@vitrine/protocol/status";
 import type { Tensor } from "@vitrine/protocol/tensor";
-import { bytesOf, dtypeOf, viewOf } from "./element-types.js";
+import { bytesOf, dtypeOf, viewOf } from "../element-types.js";
+import type { TensorSpec } from "../signature.js";
 import { largestRow, layRows, product } from "./row-layout.js";
 import type { Allocate } from "./session-thread.js";
-import type { TensorSpec } from "./signature.js";
 import type { SessionTensor, SessionTensors } from "./worker-messages.js";
 
 /** Inputs or outputs of one request, by alias. */

@@ -1,14 +1,14 @@
 /** A version's predictions as batches on its sessions: which requests may share a run, and what such a run is made of. */
 import { setMaxListeners } from "node:events";
+import type { Signature } from "../signature.js";
+import { zeroTensor } from "../warm-up/warm-up.js";
 import type { BatchOutcome, BatchRun, BatchTarget } from "./batch-target.js";
 import { Batcher, type BatchResult } from "./batcher.js";
 import type { Batching } from "./batching.js";
 import type { CoreShare } from "./core-slots.js";
 import { joinOutputs, splitRequest } from "./large-request.js";
 import type { SessionPool } from "./session-pool.js";
-import type { Signature } from "./signature.js";
 import { joinRequests, splitOutputs, type TensorMap } from "./tensor-batch.js";
-import { zeroTensor } from "./warm-up/warm-up.js";
 import type { SessionMetadata, SessionTensors } from "./worker-messages.js";
 
 /** One request, checked against its signature. */

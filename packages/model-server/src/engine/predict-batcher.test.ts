@@ -1,12 +1,12 @@
 import { ServeError } from "@vitrine/protocol/status";
 import { DataType, type Tensor } from "@vitrine/protocol/tensor";
 import { afterEach, describe, expect, test } from "vitest";
+import { signatureOf } from "../signature.js";
+import { fixture, REAL_WORKER } from "../testing/start.js";
 import type { Batching } from "./batching.js";
 import { CoreSlots } from "./core-slots.js";
 import { PredictBatcher } from "./predict-batcher.js";
 import { SessionPool } from "./session-pool.js";
-import { signatureOf } from "./signature.js";
-import { fixture, REAL_WORKER } from "./testing/start.js";
 import { DEFAULT_SESSION_OPTIONS } from "./worker-messages.js";
 
 const JOINED: Batching = {
