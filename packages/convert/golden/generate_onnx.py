@@ -24,6 +24,17 @@ def random(*shape, seed=1):
     return (np.random.default_rng(seed).integers(-64, 65, shape) / 64).astype(np.float32)
 
 
+def forget_where(path):
+    """Takes out the stack traces, which name folders of the machine."""
+    model = onnx.load(path)
+    for node in [*model.graph.node, *(node for function in model.functions for node in function.node)]:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer]:
+        value.ClearField("metadata_props")
+    onnx.save(model, path)
+
+
 def save(name, x, y):
     flat = y.reshape(len(y), -1)
     assert np.isfinite(y).all() and flat.std(axis=0).max() > 1e-4, f"{name} does not vary"
@@ -305,6 +316,7 @@ def by_torch():
         if options.pop("dynamo", False):
             batch = torch.export.Dim("batch")
             torch.onnx.export(module, (tensor,), path, dynamo=True, external_data=False, dynamic_shapes=({0: batch},), **names, **options)
+            forget_where(path)
         else:
             torch.onnx.export(module, (tensor,), path, dynamo=False, dynamic_axes={"pixel_values": {0: "batch"}, "logits": {0: "batch"}}, **names, **options)
         save(name, x, module(tensor).detach().numpy())
