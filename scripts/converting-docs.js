@@ -13,14 +13,13 @@ const toOnnx = read("differences.json");
 const toSavedModel = read("saved-model-differences.json");
 
 const figure = (value) => (value === undefined ? "–" : value === 0 ? "0" : value.toExponential(0));
-const row = (cells) => `| ${cells.join(" | ")} |\n`;
 
 const rows = Object.keys(toOnnx)
   .sort()
   .map((name) => {
     const [model, keras] = name.split(".");
     const found = toSavedModel[name] ?? {};
-    return row([
+    return [
       model,
       keras === "keras2" ? "2" : "3",
       figure(toOnnx[name]["model.h5"]),
@@ -28,7 +27,7 @@ const rows = Object.keys(toOnnx)
       figure(found.exported),
       figure(found.vitrine),
       figure(found.tensorflow),
-    ]);
+    ];
   });
 const head = [
   "model",
@@ -39,7 +38,15 @@ const head = [
   "h5 → SavedModel",
   "in TensorFlow",
 ];
-const table = [row(head), row(head.map(() => "---")), ...rows].join("");
+// Padded as the formatter pads it.
+const widths = head.map((_, column) => Math.max(...[head, ...rows].map((cells) => cells[column].length)));
+const row = (cells, fill = " ") =>
+  `| ${cells.map((cell, column) => cell.padEnd(widths[column], fill)).join(" | ")} |\n`;
+const rule = row(
+  head.map(() => ""),
+  "-",
+);
+const table = [row(head), rule, ...rows.map((cells) => row(cells))].join("");
 
 const file = path.join(ROOT, "docs", "converting.md");
 const before = readFileSync(file, "utf8");
