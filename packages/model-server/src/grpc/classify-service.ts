@@ -1,8 +1,5 @@
 /** Classify, Regress and MultiInference over gRPC. */
-import type {
-  ClassificationRequest,
-  ClassificationResponse,
-} from "@vitrine/protocol/gen/tensorflow_serving/apis/classification";
+import type { ClassificationRequest } from "@vitrine/protocol/gen/tensorflow_serving/apis/classification";
 import type {
   InferenceResult,
   InferenceTask,
@@ -11,15 +8,13 @@ import type {
 } from "@vitrine/protocol/gen/tensorflow_serving/apis/inference";
 import type { Input } from "@vitrine/protocol/gen/tensorflow_serving/apis/input";
 import type { ModelSpec } from "@vitrine/protocol/gen/tensorflow_serving/apis/model";
-import type {
-  RegressionRequest,
-  RegressionResponse,
-} from "@vitrine/protocol/gen/tensorflow_serving/apis/regression";
+import type { RegressionRequest } from "@vitrine/protocol/gen/tensorflow_serving/apis/regression";
 import type { GrpcServer, ServerCall } from "@vitrine/protocol/grpc/server";
 import { CLASSIFY, MULTI_INFERENCE, REGRESS } from "@vitrine/protocol/services";
 import { ServeError } from "@vitrine/protocol/status";
 import type { ModelRegistry } from "../models/model-registry.js";
 import type { RequestDetails, RequestLog } from "../request-log.js";
+import type { Servable } from "../servable.js";
 import { CLASSIFY_METHOD_NAME, DEFAULT_SIGNATURE, REGRESS_METHOD_NAME } from "../signature.js";
 import { classify, type ExampleCall, regress } from "./classify.js";
 import { findServable, requiredSpec, specOf } from "./model-spec.js";
@@ -37,39 +32,28 @@ export function addClassifyService(server: GrpcServer, { registry, log }: Classi
   ): Promise<T> => log.record({ protocol: "grpc", method, requestId: metadata.get("x-request-id") }, handler);
 
   server.unary(CLASSIFY, (request, call) =>
-    record("Classify", call, (details) => answerClassify(request, call.signal, details, registry)),
+    record("Classify", call, (details) => answerExamples(request, call.signal, details, registry, classify)),
   );
   server.unary(REGRESS, (request, call) =>
-    record("Regress", call, (details) => answerRegress(request, call.signal, details, registry)),
+    record("Regress", call, (details) => answerExamples(request, call.signal, details, registry, regress)),
   );
   server.unary(MULTI_INFERENCE, (request, call) =>
     record("MultiInference", call, (details) => answerMulti(request, call.signal, details, registry)),
   );
 }
 
-async function answerClassify(
-  { modelSpec, input }: ClassificationRequest,
+/** Classify and Regress differ in what they make of the examples alone. */
+async function answerExamples<Result>(
+  { modelSpec, input }: ClassificationRequest | RegressionRequest,
   signal: AbortSignal,
   details: RequestDetails,
   registry: ModelRegistry,
-): Promise<ClassificationResponse> {
+  answer: (servable: Servable, call: ExampleCall) => Promise<Result>,
+) {
   const spec = requiredSpec(modelSpec, details);
   const servable = findServable(registry, spec, details);
   const call = exampleCall(spec, input, signal, details);
-  const result = await classify(servable, call);
-  return { result, modelSpec: specOf(spec.name, servable, call.signatureName) };
-}
-
-async function answerRegress(
-  { modelSpec, input }: RegressionRequest,
-  signal: AbortSignal,
-  details: RequestDetails,
-  registry: ModelRegistry,
-): Promise<RegressionResponse> {
-  const spec = requiredSpec(modelSpec, details);
-  const servable = findServable(registry, spec, details);
-  const call = exampleCall(spec, input, signal, details);
-  const result = await regress(servable, call);
+  const result = await answer(servable, call);
   return { result, modelSpec: specOf(spec.name, servable, call.signatureName) };
 }
 
