@@ -44,6 +44,8 @@ export interface SupervisedTier {
   readonly ready: Promise<readonly string[]>;
   /** Rejects with a {@link TierLost} when it is given up; never resolves. */
   readonly failed: Promise<never>;
+  /** Of the process that runs at this moment; undefined between two. */
+  pid(): number | undefined;
   /** Asks it to drain and waits for its end; kills it after `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
@@ -159,6 +161,7 @@ export function superviseTier(options: SupervisedTierOptions): SupervisedTier {
     listening: listening.promise,
     ready: ready.promise,
     failed: failed.promise,
+    pid: () => (child?.exitCode === null && child.signalCode === null ? child.pid : undefined),
     async stop(graceMs) {
       if (!stopping.signal.aborted) {
         stopping.abort();

@@ -17,6 +17,9 @@ export interface TiersOptions {
   readonly restPort: number;
   readonly logLevel: LogLevel;
   readonly allowImageHosts: readonly string[];
+  /** More flags of each tier, as its command takes them. */
+  readonly gatewayFlags?: readonly string[];
+  readonly modelServerFlags?: readonly string[];
   readonly env: Environment;
   /** Takes lines for a person: those of the tiers, each with its tier's name, and what happens to them. */
   readonly say: (line: string) => void;
@@ -27,6 +30,10 @@ export interface Tiers {
   readonly ready: Promise<string>;
   /** Rejects with a TierLost when a tier is given up; never resolves. */
   readonly failed: Promise<never>;
+  /** Address of the model server's REST, where its metrics are, once it listens. */
+  readonly restUrl: Promise<string>;
+  /** The process that is each tier at this moment; undefined while it is not there. */
+  pids(): { readonly gateway: number | undefined; readonly modelServer: number | undefined };
   /** Drains the gateway, then the model server. */
   stop(graceMs: number): Promise<void>;
 }
@@ -46,11 +53,15 @@ export function startTiers(options: TiersOptions): Tiers {
   };
   const gatewayStarted = startGateway();
   const failed = Promise.race([modelServer.failed, gatewayStarted.then((started) => started.failed)]);
-  failed.catch(() => undefined); // Reported by whoever waits for it; a stop meanwhile is no failure.
+  const restUrl = modelServer.listening.then(([, rest]) => rest ?? "");
+  // Reported by whoever waits for them; a stop meanwhile is no failure.
+  for (const promise of [failed, restUrl]) promise.catch(() => undefined);
 
   return {
     ready: Promise.race([gatewayStarted.then(async (started) => (await started.ready)[0] ?? ""), failed]),
     failed,
+    restUrl,
+    pids: () => ({ gateway: gateway?.pid(), modelServer: modelServer.pid() }),
     async stop(graceMs) {
       stopped = true;
       await gateway?.stop(graceMs);
@@ -75,6 +86,7 @@ function superviseModelServer(options: TiersOptions): SupervisedTier {
       `--port=${grpc === undefined ? options.grpcPort || "auto" : portOf(grpc)}`,
       `--rest-api-port=${rest === undefined ? options.restPort || "auto" : portOf(rest)}`,
       `--log-level=${options.logLevel}`,
+      ...(options.modelServerFlags ?? []),
     ],
   });
 }
@@ -94,6 +106,7 @@ function superviseGateway(options: TiersOptions, grpcPort: number): SupervisedTi
       `--port=${http === undefined ? options.port : portOf(http)}`,
       `--log-level=${options.logLevel}`,
       ...options.allowImageHosts.map((host) => `--allow-image-host=${host}`),
+      ...(options.gatewayFlags ?? []),
     ],
   });
 }

@@ -1,5 +1,4 @@
 /** `vitrine classify`: many pictures, one row each. */
-import path from "node:path";
 import type { Io } from "@vitrine/runtime/lifecycle";
 import { type Config, setting, UsageError } from "@vitrine/runtime/settings";
 import { z } from "zod";
@@ -11,9 +10,8 @@ import { type DoneRows, readDoneRows } from "../classify/resume.js";
 import { CSV_HEADER, ROW_FORMATS, type Row, rowFormatter } from "../classify/row.js";
 import { checkLists, findSources, type Source } from "../classify/sources.js";
 import { defineCommand } from "../command.js";
-import { orAborted } from "../or-aborted.js";
-import { checkBasePath, SHIPPED_MODEL } from "../shipped.js";
-import { startTiers } from "../tiers.js";
+import { withOwnTiers } from "../own-tiers.js";
+import { SHIPPED_MODEL } from "../shipped.js";
 
 export const classifySettings = {
   format: setting(z.enum(ROW_FORMATS).default("table"), {
@@ -46,9 +44,6 @@ export const classifySettings = {
 
 type ClassifyConfig = Config<typeof classifySettings>;
 
-/** How long the own tiers may take to end. No request is under way then. */
-const GRACE_MS = 5_000;
-
 export const classify = defineCommand({
   name: "classify",
   description: `Classifies pictures, one row each, in the order given. PATH is a file, a folder (recursively), a link, or
@@ -79,34 +74,7 @@ async function withGateway(
   work: (gatewayUrl: string, io: Io) => Promise<number>,
 ): Promise<number> {
   if (config.gateway !== undefined) return await work(config.gateway, io);
-  const basePath = config.basePath ?? SHIPPED_MODEL;
-  await checkBasePath(basePath);
-  const tiers = startTiers({
-    modelBasePath: basePath,
-    modelName: path.basename(path.resolve(basePath)),
-    host: "127.0.0.1",
-    port: 0,
-    grpcPort: 0,
-    restPort: 0,
-    logLevel: "warn",
-    allowImageHosts: [],
-    env: io.env,
-    say: () => {},
-  });
-  const lost = new AbortController();
-  tiers.failed.catch((error: unknown) => lost.abort(error));
-  try {
-    const gatewayUrl = await orAborted(tiers.ready, io.signal);
-    const code = await work(gatewayUrl, { ...io, signal: AbortSignal.any([io.signal, lost.signal]) });
-    lost.signal.throwIfAborted();
-    return code;
-  } catch (error) {
-    // What the loss of a tier has ended says less than the loss itself.
-    lost.signal.throwIfAborted();
-    throw error;
-  } finally {
-    await tiers.stop(GRACE_MS);
-  }
+  return await withOwnTiers({ basePath: config.basePath ?? SHIPPED_MODEL, io }, work);
 }
 
 interface Finished {
