@@ -51,6 +51,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "the gateway: HTTP, pictures, and the website",
     load: async () => (await import("./commands/gateway.js")).gateway,
   },
+  scaler: {
+    summary: "tells Kubernetes' autoscalers and KEDA how much work waits",
+    load: async () => (await import("./commands/scaler.js")).scaler,
+  },
 };
 
 /**

@@ -9,7 +9,8 @@ import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/pr
 const target = path.join("src", "descriptors", "gen", "descriptors.ts");
 
 const image = execFileSync("buf", ["build", "--as-file-descriptor-set", "--exclude-source-info", "-o", "-"]);
-const { file: files } = fromBinary(FileDescriptorSetSchema, image);
+// The scaler has no reflection; the model server's shall not list what it does not speak.
+const files = fromBinary(FileDescriptorSetSchema, image).file.filter(({ name }) => !name.startsWith("keda/"));
 
 // A stand-in for the generator's sake (see its .proto file); callers shall see what TensorFlow Serving has there.
 const STAND_IN = "VersionValue";

@@ -1,0 +1,132 @@
+/** How much of something there is in all pods of a Service together. */
+import { lookup as systemLookup } from "node:dns/promises";
+import { get } from "node:http";
+import { ServeError } from "@vitrine/protocol/status";
+import type { Counter } from "prom-client";
+import { sumOfMetric } from "./metrics-text.js";
+
+/** What an autoscaler asks for: the sum of one gauge over the pods behind a headless Service. */
+export interface WorkQuery {
+  readonly namespace: string;
+  readonly service: string;
+  /** Of the pods' `/metrics`. */
+  readonly port: number;
+  readonly metric: string;
+  /** Labels that a sample must have, such as `model`. */
+  readonly labels: ReadonlyMap<string, string>;
+}
+
+export interface WorkCounterOptions {
+  readonly clusterDomain: string;
+  readonly timeoutMs: number;
+  /** Told of each pod that was asked and did not answer in time, or not sensibly. */
+  failed(address: string, error: unknown): void;
+  readonly failures: Pick<Counter, "inc">;
+  readonly lookup?: (host: string) => Promise<readonly string[]>;
+}
+
+/** @throws {ServeError} MODEL_UNAVAILABLE when no pod says how much waits: an autoscaler then leaves things as they are. */
+export type CountWork = (query: WorkQuery, signal: AbortSignal) => Promise<number>;
+
+/** A tier's /metrics has some tens of kilobytes. */
+const MAX_METRICS_BYTES = 8 * 1024 * 1024;
+
+const NAME = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
+const METRIC = /^[a-zA-Z_:][\w:]*$/;
+
+const lookupAll = async (host: string): Promise<string[]> =>
+  (await systemLookup(host, { all: true, verbatim: true })).map(({ address }) => address);
+
+/**
+ * Reads a query from the words that an autoscaler's manifest holds.
+ *
+ * @param words `service` and `port` say where; what else there is are labels that a sample must have.
+ * @throws {ServeError} REQUEST_INVALID that says which word was wrong.
+ */
+export function workQuery(namespace: string, metric: string, words: ReadonlyMap<string, string>): WorkQuery {
+  const { service = "", port = "" } = Object.fromEntries(words);
+  if (!NAME.test(namespace)) throw invalid("namespace", namespace, "a Kubernetes namespace");
+  if (!METRIC.test(metric)) throw invalid("metric", metric, "the name of a gauge of /metrics");
+  if (!NAME.test(service))
+    throw invalid("service", service, "the name of a headless Service in the namespace");
+  if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65535) {
+    throw invalid("port", port, "the port of the pods' /metrics");
+  }
+  const labels = new Map([...words].filter(([key]) => key !== "service" && key !== "port"));
+  return { namespace, service, port: Number(port), metric, labels };
+}
+
+function invalid(what: string, was: string, expected: string): ServeError {
+  return new ServeError("REQUEST_INVALID", `${what} was "${was}", expected ${expected}`);
+}
+
+/**
+ * Makes the function that asks every pod of a Service for its part and adds them up. It keeps nothing: each question is
+ * answered by the pods that are ready at that moment.
+ */
+export function createWorkCounter(options: WorkCounterOptions): CountWork {
+  const { clusterDomain, timeoutMs, failed, failures, lookup = lookupAll } = options;
+
+  async function addresses({ service, namespace }: WorkQuery): Promise<readonly string[]> {
+    const host = `${service}.${namespace}.svc.${clusterDomain}`;
+    try {
+      return await lookup(host);
+    } catch (cause) {
+      throw new ServeError(
+        "MODEL_UNAVAILABLE",
+        `${host} was not found, expected a headless Service with ready pods`,
+        {
+          cause,
+        },
+      );
+    }
+  }
+
+  async function partOf(address: string, query: WorkQuery, signal: AbortSignal): Promise<number | undefined> {
+    try {
+      const text = await fetchMetrics(address, query.port, signal);
+      const sum = sumOfMetric(text, query.metric, query.labels);
+      if (sum === undefined) throw new Error(`its /metrics has no ${query.metric}`);
+      return sum;
+    } catch (error) {
+      failures.inc();
+      failed(address, error);
+      return undefined;
+    }
+  }
+
+  return async (query, caller) => {
+    const pods = await addresses(query);
+    const signal = AbortSignal.any([caller, AbortSignal.timeout(timeoutMs)]);
+    const parts = await Promise.all(pods.map((address) => partOf(address, query, signal)));
+    // A pod that does not answer is starting or dying: what waits there is not work for another.
+    const answered = parts.filter((part) => part !== undefined);
+    if (answered.length > 0) return answered.reduce((sum, part) => sum + part, 0);
+    throw new ServeError(
+      "MODEL_UNAVAILABLE",
+      `none of ${pods.length} pods of ${query.service} in ${query.namespace} answered ${query.metric} on port ${query.port}, expected one at least`,
+    );
+  };
+}
+
+function fetchMetrics(host: string, port: number, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get({ host, port, path: "/metrics", signal, agent: false }, (response) => {
+      if (response.statusCode !== 200) {
+        response.destroy();
+        return reject(new Error(`/metrics was answered with ${response.statusCode}, expected 200`));
+      }
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      response.on("data", (chunk: Buffer) => {
+        chunks.push(chunk);
+        bytes += chunk.length;
+        if (bytes > MAX_METRICS_BYTES)
+          response.destroy(new Error(`/metrics was longer than ${MAX_METRICS_BYTES} bytes`));
+      });
+      response.on("end", () => resolve(Buffer.concat(chunks).toString("utf8")));
+      response.on("error", reject);
+    });
+    request.on("error", reject);
+  });
+}
