@@ -1,0 +1,11 @@
+import type { CreatePanel } from "../panel.js";
+
+export const createHowPanel: CreatePanel = ({ root }) => ({
+  show() {
+    root.hidden = true;
+  },
+  clear() {
+    root.hidden = true;
+  },
+  setWords() {},
+});
