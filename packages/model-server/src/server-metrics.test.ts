@@ -20,7 +20,12 @@ function make() {
   };
 }
 
-const gauges = { waitingRequests: () => 3, busySessions: () => 2, sessions: () => 4 };
+const gauges = {
+  waitingRequests: () => 3,
+  requestsInFlight: () => 5,
+  busySessions: () => 2,
+  sessions: () => 4,
+};
 
 const answered: FinishedRequest = {
   protocol: "grpc",
@@ -59,6 +64,9 @@ test("each loaded version tells what waits and what runs", async () => {
   expect(await page("vitrine_model_server_waiting_requests")).toEqual([
     'vitrine_model_server_waiting_requests{model="birds",version="1"} 3',
     'vitrine_model_server_waiting_requests{model="birds",version="2"} 0',
+  ]);
+  expect(await page('vitrine_model_server_requests_in_flight{model="birds",version="1"}')).toEqual([
+    'vitrine_model_server_requests_in_flight{model="birds",version="1"} 5',
   ]);
   expect(await page('vitrine_model_server_busy_sessions{model="birds",version="1"}')).toHaveLength(1);
 });

@@ -22,6 +22,8 @@ export interface FinishedRequest {
 /** What a loaded version is at this moment; read at each scrape. */
 export interface VersionGauges {
   waitingRequests(): number;
+  /** They wait or run. */
+  requestsInFlight(): number;
   busySessions(): number;
   sessions(): number;
 }
@@ -87,10 +89,13 @@ export function createServerMetrics(
         for (const [gauges, labels] of loaded) this.set(labels, read(gauges));
       },
     });
+  gauge("vitrine_model_server_waiting_requests", "Requests that wait for a session", (version) =>
+    version.waitingRequests(),
+  );
   gauge(
-    "vitrine_model_server_waiting_requests",
-    "Requests that wait for a session: what to scale on",
-    (version) => version.waitingRequests(),
+    "vitrine_model_server_requests_in_flight",
+    "Requests that wait for a session or run: what to scale on",
+    (version) => version.requestsInFlight(),
   );
   gauge("vitrine_model_server_busy_sessions", "Sessions that run at this moment", (version) =>
     version.busySessions(),

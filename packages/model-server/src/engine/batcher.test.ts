@@ -208,6 +208,7 @@ describe("behind a busy session", () => {
     void submit("a");
     void submit("b");
     expect([batcher.waiting, batcher.depth]).toEqual([2, 1]);
+    expect(batcher.inFlight).toBe(3);
     expect(await submit("c")).toBe("QUEUE_FULL");
     await target.runs[0]?.answer();
     expect([batcher.waiting, batcher.depth]).toEqual([0, 0]);

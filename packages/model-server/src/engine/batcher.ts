@@ -86,6 +86,11 @@ export class Batcher<Input, Output> {
     return entries;
   }
 
+  /** Requests that wait or run. */
+  get inFlight(): number {
+    return this.#unsettled;
+  }
+
   /**
    * Queues one request and resolves with its own answer.
    *

@@ -117,6 +117,7 @@ export class Engine {
       batcher = loaded;
       forget = metrics.versionLoaded(name, version, {
         waitingRequests: () => loaded.waiting,
+        requestsInFlight: () => loaded.inFlight,
         busySessions: () => pool.busyWorkers,
         sessions: () => pool.busyWorkers + pool.idleWorkers,
       });

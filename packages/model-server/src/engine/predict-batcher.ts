@@ -55,6 +55,11 @@ export class PredictBatcher {
     return this.#batcher.waiting;
   }
 
+  /** Requests that wait or run. */
+  get inFlight(): number {
+    return this.#batcher.inFlight;
+  }
+
   /**
    * Runs a request, together with others where that is allowed.
    *
