@@ -1,12 +1,13 @@
 /** The routes: what each takes from HTTP and gives back to it. */
 import fastifyMultipart from "@fastify/multipart";
 import { ServeError } from "@vitrine/protocol/status";
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
 import { z } from "zod";
 import { type AccessOptions, addAccess } from "./access.js";
 import { RESPONSE_FORMATS, type ResponseFormat } from "./api.js";
 import { type BodyLimits, readSubmission } from "./body.js";
+import { signalOfCaller } from "./caller-signal.js";
 import type { Classify } from "./classify.js";
 import { docsPage } from "./docs-page.js";
 import { createHttpShell, type HttpShellOptions } from "./http-shell.js";
@@ -14,10 +15,13 @@ import { type InfoLimits, infoOf } from "./info.js";
 import type { ModelLink } from "./model-link.js";
 import { serverTimingOf } from "./observe.js";
 import { openApiDocument } from "./openapi.js";
+import { addPicture } from "./picture-route.js";
+import type { ShowPicture } from "./show-picture.js";
 import { isWebsite, serveWebsite } from "./website.js";
 
 export interface AppParts extends HttpShellOptions {
   readonly classify: Classify;
+  readonly showPicture: ShowPicture;
   readonly link: Pick<ModelLink, "current" | "refresh">;
   readonly limits: BodyLimits & InfoLimits;
   /** What `POST /predict` answers without `?format=`. */
@@ -41,6 +45,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   await addAccess(app, parts.access);
 
   addPredict(app, parts);
+  addPicture(app, parts.showPicture);
   addProbes(app, parts);
   app.get("/info", { config: { needsKey: true } }, () => infoOf(parts.link.current(), parts.limits));
   if (!parts.hasAdminApp) addOperations(app, parts);
@@ -131,13 +136,4 @@ function addOperations(app: FastifyInstance, { version, registry, access }: AppP
       .type("text/html; charset=utf-8")
       .send(page.html),
   );
-}
-
-/** Aborts when the connection closes before the answer is out. */
-function signalOfCaller(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController();
-  reply.raw.once("close", () => {
-    if (!reply.raw.writableFinished) controller.abort();
-  });
-  return controller.signal;
 }

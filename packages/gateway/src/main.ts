@@ -23,6 +23,7 @@ import { createPictureCache, fetchEachTime } from "./picture-cache.js";
 import { createPredictionCache, NO_PREDICTION_CACHE } from "./prediction-cache.js";
 import { createPreprocessor } from "./preprocess.js";
 import { passTraceOn } from "./request-trace.js";
+import { createShowPicture } from "./show-picture.js";
 import type { Traces } from "./traces.js";
 import { isWebsite } from "./website.js";
 
@@ -92,16 +93,12 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     logger.warn({ website: config.website }, "website was not built into this folder, / leads to /docs");
   }
   const traces = await tracesTo(config, parts);
+  const { fetchPicture, cache } = createCaches(config.cacheBytes, images, permits);
+  const { timeoutMs } = config;
   let isDraining = false;
   const appParts: AppParts = {
-    classify: createClassify({
-      permits,
-      preprocessor,
-      client,
-      link,
-      timeoutMs: config.timeoutMs,
-      ...createCaches(config.cacheBytes, images, permits),
-    }),
+    classify: createClassify({ permits, preprocessor, client, link, fetchPicture, cache, timeoutMs }),
+    showPicture: createShowPicture({ permits, preprocessor, fetchPicture, timeoutMs }),
     link,
     limits: config,
     responseFormat: config.responseFormat,

@@ -21,6 +21,7 @@ describe("the OpenAPI document", () => {
   it("names every route for programs", () => {
     expect(Object.keys(document.paths)).toEqual([
       "/predict",
+      "/picture",
       "/info",
       "/health",
       "/livez",

@@ -9,6 +9,7 @@ import {
   readyResponseSchema,
   scoresResponseSchema,
 } from "./api.js";
+import { EDGE } from "./picture-route.js";
 import { PROBLEM_MEDIA_TYPE } from "./problem.js";
 
 const SCHEMAS = {
@@ -91,6 +92,36 @@ const predict = {
   },
 };
 
+const picture = {
+  summary: "Shows a linked picture, made anew: upright, small, without metadata",
+  parameters: [
+    { ...query("url", "http or https address of the picture", { type: "string" }), required: true },
+    query("edge", "longest edge of the answer, in pixels; a smaller picture keeps its size", {
+      type: "integer",
+      minimum: EDGE.least,
+      maximum: EDGE.greatest,
+      default: EDGE.default,
+    }),
+  ],
+  responses: {
+    200: {
+      description: "The picture; WebP where it has an alpha channel",
+      content: Object.fromEntries(
+        ["image/jpeg", "image/webp"].map((mediaType) => [mediaType, { schema: binary }]),
+      ),
+      headers: { etag: { description: "for If-None-Match", schema: { type: "string" } } },
+    },
+    304: { description: "Still the same" },
+    400: problem("A parameter or the url was wrong, or the url could not be fetched"),
+    401: problem("The gateway asks for an API key"),
+    413: problem("Too many bytes or pixels"),
+    415: problem("Not a picture of a kind that is taken"),
+    429: busy("As many requests are at work, or as many came from one client, as the gateway takes"),
+    503: busy("The gateway is about to end"),
+    504: problem("Not answered in time"),
+  },
+};
+
 /**
  * @param version of the product.
  * @param asksForKeys predictions are answered only to callers with an API key.
@@ -107,6 +138,7 @@ export function openApiDocument(version: string, asksForKeys: boolean): object {
     },
     paths: {
       "/predict": { post: { ...predict, ...security } },
+      "/picture": { get: { ...picture, ...security } },
       "/info": get(
         "The model, the limits, and how a picture is treated",
         {

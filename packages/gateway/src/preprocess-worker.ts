@@ -1,13 +1,14 @@
-/** The worker thread: one picture at a time from bytes to tensor. */
+/** The worker thread: one picture at a time from bytes to tensor, or to a file of our own making. */
 import { parentPort, workerData } from "node:worker_threads";
 import { ServeError } from "@vitrine/protocol/status";
 import sharp from "sharp";
 import { createBaselineDecoder } from "./pixels/jpeg-baseline.js";
+import { makePictureFile } from "./pixels/picture-file.js";
 import { preparePicture } from "./pixels/prepare.js";
 import { resize } from "./pixels/resize.js";
 import { createSimdResize } from "./pixels/resize-simd.js";
 import { createTableKernel } from "./pixels/table-kernel.js";
-import type { WorkerJob, WorkerOptions, WorkerReply } from "./preprocess-messages.js";
+import type { TensorJob, WorkerJob, WorkerOptions, WorkerReply } from "./preprocess-messages.js";
 
 if (parentPort === null)
   throw new Error("preprocess-worker was started as a program, expected a worker thread");
@@ -27,20 +28,13 @@ port.on("message", (job: WorkerJob) => {
 });
 post({ kind: "ready" });
 
-async function answer({ id, bytes, memory, plan }: WorkerJob): Promise<void> {
-  const allocateFloats = (length: number) => new Float32Array(sharedMemory(memory, 4 * length), 0, length);
-  const checkpoint = () => {
-    if (Atomics.load(abandoned, 0) === id) throw new ServeError("CANCELLED", "request was abandoned");
-  };
+async function answer(job: WorkerJob): Promise<void> {
+  const { id } = job;
   try {
-    const prepared = await preparePicture(bytes, plan, {
-      ...options,
-      memory: { allocateFloats, fillRows },
-      checkpoint,
-    });
-    const { tensor } = prepared;
-    const data = shared(tensor.data, memory);
-    post({ kind: "done", id, prepared: { ...prepared, tensor: { ...tensor, data } } });
+    if (job.kind === "file") {
+      const file = await makePictureFile(job.bytes, job.wish, options);
+      post({ kind: "made", id, file }, [file.bytes.buffer]);
+    } else await prepare(job);
   } catch (error) {
     if (error instanceof ServeError)
       post({ kind: "refused", id, reason: error.reason, message: error.message });
@@ -51,6 +45,21 @@ async function answer({ id, bytes, memory, plan }: WorkerJob): Promise<void> {
         stack: error instanceof Error ? (error.stack ?? error.message) : String(error),
       });
   }
+}
+
+async function prepare({ id, bytes, memory, plan }: TensorJob): Promise<void> {
+  const allocateFloats = (length: number) => new Float32Array(sharedMemory(memory, 4 * length), 0, length);
+  const checkpoint = () => {
+    if (Atomics.load(abandoned, 0) === id) throw new ServeError("CANCELLED", "request was abandoned");
+  };
+  const prepared = await preparePicture(bytes, plan, {
+    ...options,
+    memory: { allocateFloats, fillRows },
+    checkpoint,
+  });
+  const { tensor } = prepared;
+  const data = shared(tensor.data, memory);
+  post({ kind: "done", id, prepared: { ...prepared, tensor: { ...tensor, data } } });
 }
 
 /**
@@ -72,6 +81,6 @@ function shared(
   return data instanceof Float32Array ? new Float32Array(copy.buffer, 0, data.length) : copy;
 }
 
-function post(reply: WorkerReply): void {
-  port.postMessage(reply);
+function post(reply: WorkerReply, moved: readonly ArrayBuffer[] = []): void {
+  port.postMessage(reply, moved);
 }

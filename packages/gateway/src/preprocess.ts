@@ -1,8 +1,9 @@
-/** Pictures to tensors in worker threads, so that the event loop stays free. */
+/** Pictures to tensors, or to files of our own making, in worker threads, so that the event loop stays free. */
 import { Worker } from "node:worker_threads";
 import { ServeError } from "@vitrine/protocol/status";
 import type { Tensor } from "@vitrine/protocol/tensor";
 import { abortError } from "./deadline.js";
+import type { PictureFile, PictureWish } from "./pixels/picture-file.js";
 import { readPictureHeader } from "./pixels/picture-header.js";
 import type { Preprocessed } from "./pixels/prepare.js";
 import { pixelsInWorks } from "./preprocess-bounds.js";
@@ -42,17 +43,27 @@ export interface Preprocessor {
    * nothing else. A call that was given up may still send it: what it sends then is never used.
    */
   recycle(tensor: Tensor): void;
+  /**
+   * Makes a picture file of a picture's bytes, in the same queue and under the same bounds as {@link preprocess}.
+   *
+   * @throws {ServeError} as {@link preprocess} does.
+   */
+  makeFile(bytes: Uint8Array, wish: PictureWish, signal: AbortSignal): Promise<PictureFile>;
   /** Fails what is under way and ends the threads. */
   close(): Promise<void>;
 }
 
+/** What a worker answers to a job that it has done. */
+type Done = Extract<WorkerReply, { kind: "done" | "made" }>;
+
 interface Job {
   readonly id: number;
-  readonly bytes: Uint8Array;
-  readonly plan: PreprocessPlan;
   readonly pixels: number;
+  /** The message of it, with a copy of the picture in the memory given. */
+  messageOf(bytes: Uint8Array): WorkerJob;
+  readonly bytes: Uint8Array;
   /** Each settles the caller's promise and stops listening to its signal; both do nothing the second time. */
-  resolve(prepared: Preprocessed): void;
+  resolve(reply: Done): void;
   reject(error: unknown): void;
 }
 
@@ -116,7 +127,7 @@ export function createPreprocessor(options: PreprocessorOptions): Preprocessor {
     const { job } = worker;
     worker.job = undefined;
     if (reply.kind === "done" && reply.prepared.isApproximate) options.approximated?.(reply.prepared);
-    if (reply.kind === "done") job?.resolve(reply.prepared);
+    if (reply.kind === "done" || reply.kind === "made") job?.resolve(reply);
     else if (reply.kind === "refused") job?.reject(new ServeError(reply.reason, reply.message));
     else job?.reject(new Error(reply.stack));
   }
@@ -132,8 +143,7 @@ export function createPreprocessor(options: PreprocessorOptions): Preprocessor {
       queue.shift();
       idle.job = job;
       const bytes = new Uint8Array(job.bytes);
-      const message: WorkerJob = { id: job.id, bytes, memory: spares.pop(), plan: job.plan };
-      idle.thread.postMessage(message, [bytes.buffer]);
+      idle.thread.postMessage(job.messageOf(bytes), [bytes.buffer]);
     }
   }
 
@@ -144,39 +154,70 @@ export function createPreprocessor(options: PreprocessorOptions): Preprocessor {
     dispatch();
   }
 
+  /**
+   * @param pixelsOf  of the work, from the size of the picture.
+   * @param messageOf of the job with that number.
+   */
+  async function run(
+    bytes: Uint8Array,
+    pixelsOf: (size: { readonly width: number; readonly height: number }) => number,
+    messageOf: (id: number, bytes: Uint8Array) => WorkerJob,
+    signal: AbortSignal,
+  ): Promise<Done> {
+    if (isClosed) throw draining();
+    if (signal.aborted) throw abortError(signal);
+    const pixels = pixelsOf(readPictureHeader(bytes, options.maxPixels));
+    while (workers.size < options.workers) start();
+    return new Promise<Done>((resolve, reject) => {
+      lastId = (lastId % 0x7fff_ffff) + 1;
+      const id = lastId;
+      const onAbort = () => {
+        reject(abortError(signal));
+        abandon(job);
+      };
+      const stopListening = () => signal.removeEventListener("abort", onAbort);
+      const job: Job = {
+        id,
+        bytes,
+        pixels,
+        messageOf: (copy) => messageOf(id, copy),
+        resolve: (reply) => {
+          stopListening();
+          resolve(reply);
+        },
+        reject: (error) => {
+          stopListening();
+          reject(error);
+        },
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      queue.push(job);
+      dispatch();
+    });
+  }
+
   for (let count = 0; count < options.workers; count += 1) start();
 
   return {
     async preprocess(bytes, plan, signal) {
-      if (isClosed) throw draining();
-      if (signal.aborted) throw abortError(signal);
-      const { width, height } = readPictureHeader(bytes, options.maxPixels);
-      while (workers.size < options.workers) start();
-      return new Promise<Preprocessed>((resolve, reject) => {
-        lastId = (lastId % 0x7fff_ffff) + 1;
-        const onAbort = () => {
-          reject(abortError(signal));
-          abandon(job);
-        };
-        const stopListening = () => signal.removeEventListener("abort", onAbort);
-        const job: Job = {
-          id: lastId,
-          bytes,
-          plan,
-          pixels: pixelsInWorks(plan, { width, height }),
-          resolve: (prepared) => {
-            stopListening();
-            resolve(prepared);
-          },
-          reject: (error) => {
-            stopListening();
-            reject(error);
-          },
-        };
-        signal.addEventListener("abort", onAbort, { once: true });
-        queue.push(job);
-        dispatch();
-      });
+      const reply = await run(
+        bytes,
+        (size) => pixelsInWorks(plan, size),
+        (id, copy) => ({ kind: "tensor", id, bytes: copy, memory: spares.pop(), plan }),
+        signal,
+      );
+      if (reply.kind !== "done") throw new Error(`worker answered "${reply.kind}" to a tensor's job`);
+      return reply.prepared;
+    },
+    async makeFile(bytes, wish, signal) {
+      const reply = await run(
+        bytes,
+        ({ width, height }) => width * height,
+        (id, copy) => ({ kind: "file", id, bytes: copy, wish }),
+        signal,
+      );
+      if (reply.kind !== "made") throw new Error(`worker answered "${reply.kind}" to a file's job`);
+      return reply.file;
     },
     recycle({ data }) {
       const isShared = "buffer" in data && data.buffer instanceof SharedArrayBuffer;

@@ -11,6 +11,9 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 /** Of everything that is no page: nothing in it may run or load. */
 export const BARE_POLICY = "default-src 'none'; frame-ancestors 'none'";
 
+/** Of a picture that is opened by itself: it is a document then, and may do nothing. */
+export const PICTURE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'";
+
 /** Of the website: its own files only, and pictures that the person chose. */
 export const WEBSITE_POLICY = [
   "default-src 'self'",
