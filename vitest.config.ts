@@ -17,6 +17,8 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["tests/**/*.test.ts"],
+          // Those need a Docker engine or a Kubernetes cluster, and have a configuration and a script of their own.
+          exclude: ["tests/cluster/**", "tests/images/**"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // Whole tiers run here: one file at a time, and after the unit tests.
