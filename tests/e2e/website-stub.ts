@@ -22,10 +22,12 @@ const STUB_INFO: InfoResponse = {
   score_kind: "logits",
   threshold: 0.5,
   explain: false,
+  explain_by: null,
   limits: {
     max_image_bytes: 10 * 1024 * 1024,
     max_image_pixels: 50_000_000,
     max_images: 8,
+    max_explain_grid: 0,
     timeout_ms: 20_000,
     media_types: ["image/jpeg", "image/png", "image/webp", "image/gif"],
   },

@@ -9,6 +9,9 @@ export const RESPONSE_FORMATS = ["predictions", "scores"] as const;
 
 export type ResponseFormat = (typeof RESPONSE_FORMATS)[number];
 
+/** How a heat map was made. */
+export const HEATMAP_METHODS = ["activation", "occlusion"] as const;
+
 const probability = z.number().min(0).max(1);
 
 /** Body of `POST /predict` with `content-type: application/json`. Members that it does not name are ignored. */
@@ -30,6 +33,80 @@ const modelSchema = z.object({
   version: z.string().describe("decimal digits; a string because versions are 64-bit"),
 });
 
+const photoIndex = z
+  .int()
+  .min(0)
+  .describe("which photo of the item, from 0 on: the one that speaks for `top_class` most");
+
+const areaSchema = z
+  .object({ x: z.number(), y: z.number(), width: z.number().positive(), height: z.number().positive() })
+  .describe(
+    "what of the picture the model sees, in shares of the picture's width and height, from its upper left corner; below 0 or beyond 1 where the model's input is padded",
+  );
+
+const exifOrientation = z.int().min(1).max(8);
+
+const heatmapSchema = z.object({
+  width: z.int().positive(),
+  height: z.int().positive(),
+  values: z.array(z.number().min(0).max(1)).describe("row-major, width x height values; the strongest is 1"),
+  method: z
+    .enum(HEATMAP_METHODS)
+    .describe("activation: the model's own map; occlusion: parts of the picture were hidden, one by one"),
+  photo: photoIndex,
+  area: areaSchema,
+  orientation: exifOrientation.describe(
+    "how picture and map are still to be turned to be upright, as EXIF counts; other than 1 only where the contract ignores EXIF",
+  ),
+  flat: z.boolean().describe("no part stands out; all values are 0"),
+  drop: probability
+    .optional()
+    .describe("of an occlusion: how much the probability of `top_class` fell at most when a part was hidden"),
+});
+
+const stepsSchema = z.object({
+  photo: photoIndex,
+  original: z.object({
+    format: z.string().describe("jpeg, png, webp, …"),
+    bytes: z.int(),
+    width: z.int().describe("as stored"),
+    height: z.int(),
+    orientation: exifOrientation.describe("of the file's EXIF tag; 1: as stored, or no tag"),
+  }),
+  upright: z.object({
+    width: z.int(),
+    height: z.int(),
+    used: z.boolean().describe("false: the contract takes pixels as they are stored"),
+  }),
+  input: z.object({
+    name: z.string().describe("of the model's input"),
+    dtype: z.enum(["uint8", "float32"]),
+    layout: z.enum(["NHWC", "NCHW"]),
+    width: z.int(),
+    height: z.int(),
+    area: areaSchema,
+    channels: z
+      .array(
+        z.object({
+          colour: z.enum(["red", "green", "blue"]),
+          min: z.number(),
+          max: z.number(),
+          mean: z.number(),
+        }),
+      )
+      .describe("range of the tensor's values, channel by channel in the tensor's order"),
+    picture: z
+      .string()
+      .describe("what the model sees, as a `data:` URL of a PNG; at most 1024 pixels wide and high"),
+    picture_is_exact: z
+      .boolean()
+      .describe("the PNG shows every value of the tensor; false: rounded to 8 bits, or made smaller"),
+  }),
+  scores: z.record(z.string(), z.number()).describe("the model's raw output of each label"),
+  temperature: z.number().positive().describe("what logits are divided by before softmax"),
+  probabilities: z.record(z.string(), probability).describe("of that photo alone"),
+});
+
 export const predictResponseSchema = z.object({
   predictions: z
     .record(z.string(), probability)
@@ -45,14 +122,12 @@ export const predictResponseSchema = z.object({
     .array(z.object({ top_class: z.string(), top_probability: probability }))
     .optional()
     .describe("each photo by itself, in the order sent; only when several were sent"),
-  heatmap: z
-    .object({
-      width: z.int().positive(),
-      height: z.int().positive(),
-      values: z.array(z.number().min(0).max(1)).describe("row-major, width x height values"),
-    })
+  heatmap: heatmapSchema
     .optional()
     .describe("where the evidence for `top_class` lies; only with `explain=1`"),
+  steps: stepsSchema
+    .optional()
+    .describe("the steps of one photo from file to probabilities; only with `steps=1`"),
   model: modelSchema,
   contract: z.string().describe("digest of the model's contract, `sha256:` and 64 hex digits"),
   timings: z
@@ -61,6 +136,7 @@ export const predictResponseSchema = z.object({
       decode: z.number(),
       resize: z.number(),
       predict: z.number().describe("the model tier and the way there and back"),
+      explain: z.number().optional().describe("what `explain` and `steps` took on top"),
       total: z.number(),
     })
     .describe("milliseconds; of several photos, their sum"),
@@ -76,10 +152,15 @@ export const infoResponseSchema = z.object({
   score_kind: z.enum(["logits", "probabilities"]).describe("what `?format=scores` answers"),
   threshold: probability.nullable().describe("`unsure` is true below it; null: the contract names none"),
   explain: z.boolean().describe("`?explain=1` is answered"),
+  explain_by: z
+    .enum(HEATMAP_METHODS)
+    .nullable()
+    .describe("what `?explain=1` is answered by; null: it is not"),
   limits: z.object({
     max_image_bytes: z.int(),
     max_image_pixels: z.int(),
     max_images: z.int().describe("photos of one item in one request"),
+    max_explain_grid: z.int().describe("greatest `explain_grid`; 0: nothing is explained by occlusion"),
     timeout_ms: z.int(),
     media_types: z.array(z.string()).describe("kinds of picture that are decoded"),
   }),

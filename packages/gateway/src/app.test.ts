@@ -100,7 +100,16 @@ describe("POST /predict", () => {
   it("adds a heat map when asked, and then asks the model for it", async () => {
     const response = await post("/predict?explain=1", blob(photo));
     const { heatmap } = predictResponseSchema.parse(await response.json());
-    expect(heatmap).toEqual({ width: 2, height: 2, values: [0, 0, 0.5, 1] });
+    expect(heatmap).toEqual({
+      width: 2,
+      height: 2,
+      values: [0, 0, 0.5, 1],
+      method: "activation",
+      photo: 0,
+      area: { x: 0, y: 0, width: 1, height: 1 },
+      orientation: 1,
+      flat: false,
+    });
     expect(setup.tier.calls[0]?.outputFilter).toEqual(["logits", "maps"]);
   });
 
@@ -300,11 +309,11 @@ describe("bodies that are refused", () => {
       /2 photos/,
     ],
     [
-      "a heat map of two photos",
-      () => post("/predict?explain=1", form(photo, photo)),
+      "a grid finer than is allowed",
+      () => post("/predict?explain=occlusion&explain_grid=9", blob(photo)),
       400,
       "BODY_INVALID",
-      /2 photos/,
+      /explain_grid was 9, expected at most 8/,
     ],
   ])("%s", async (_what, send, status, reason, words) => {
     const response = await send();
@@ -372,10 +381,12 @@ describe("the other routes", () => {
       score_kind: "logits",
       threshold: 0.6,
       explain: true,
+      explain_by: "activation",
       limits: {
         max_image_bytes: 100_000,
         max_image_pixels: 50_000_000,
         max_images: 10,
+        max_explain_grid: 8,
         timeout_ms: 20_000,
         media_types: [
           "image/jpeg",

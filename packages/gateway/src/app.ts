@@ -5,7 +5,7 @@ import type { FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
 import { z } from "zod";
 import { type AccessOptions, addAccess } from "./access.js";
-import { RESPONSE_FORMATS, type ResponseFormat } from "./api.js";
+import { HEATMAP_METHODS, RESPONSE_FORMATS, type ResponseFormat } from "./api.js";
 import { type BodyLimits, readSubmission } from "./body.js";
 import { signalOfCaller } from "./caller-signal.js";
 import type { Classify } from "./classify.js";
@@ -66,7 +66,9 @@ export function createAdminApp(parts: AppParts): FastifyInstance {
 const querySchema = z.object({
   format: z.enum(RESPONSE_FORMATS).optional(),
   top_k: z.coerce.number().int().min(1).max(1000).optional(),
-  explain: z.enum(["0", "1"]).default("0"),
+  explain: z.enum(["0", "1", ...HEATMAP_METHODS]).default("0"),
+  explain_grid: z.coerce.number().int().min(2).max(32).optional(),
+  steps: z.enum(["0", "1"]).default("0"),
 });
 
 function addPredict(app: FastifyInstance, parts: AppParts): void {
@@ -81,11 +83,15 @@ function addPredict(app: FastifyInstance, parts: AppParts): void {
         `query parameter ${name} was not valid, expected ${EXPECTED_QUERY}`,
       );
     }
-    const { format = parts.responseFormat, top_k: topK, explain } = query.data;
+    const { format = parts.responseFormat, top_k: topK, explain, explain_grid: grid, steps } = query.data;
+    // The scores stand alone in their answer: nothing is worked out that has no place in it.
+    const wantsMore = format !== "scores";
     const { answer, scores, isCached } = await parts.classify({
       read: (permit) => readSubmission(request, parts.limits, permit),
       wantsScores: format === "scores",
-      wantsHeatmap: explain === "1",
+      heatmap:
+        wantsMore && explain !== "0" ? { method: explain === "1" ? undefined : explain, grid } : undefined,
+      wantsSteps: wantsMore && steps === "1",
       topK,
       caller: signalOfCaller(reply),
       metadata: { "x-request-id": request.id, ...request.trace.headers },
@@ -99,7 +105,8 @@ function addPredict(app: FastifyInstance, parts: AppParts): void {
   });
 }
 
-const EXPECTED_QUERY = "format=predictions or scores, top_k=1 or more, explain=0 or 1";
+const EXPECTED_QUERY =
+  "format=predictions or scores, top_k=1 or more, explain=0, 1, activation or occlusion, explain_grid=2 to 32, steps=0 or 1";
 
 function addProbes(app: FastifyInstance, parts: AppParts): void {
   const healthy = { status: "healthy" };

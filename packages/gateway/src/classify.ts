@@ -3,12 +3,20 @@ import { ServeError } from "@vitrine/protocol/status";
 import { answerOf, type Classified } from "./answer.js";
 import { startDeadline } from "./deadline.js";
 import { eachPhoto, placed } from "./each-photo.js";
+import {
+  explain,
+  type HeatmapMethod,
+  type HeatmapWish,
+  heatmapMethod,
+  predictionsFor,
+} from "./explain/explain.js";
 import type { FittedModel } from "./model-fit.js";
 import type { ModelLink } from "./model-link.js";
 import type { Permit, Permits } from "./permits.js";
 import type { FetchPicture } from "./picture-cache.js";
 import { type PredictPicturesParts, predictPictures } from "./predict-pictures.js";
 import type { StageTimes } from "./stage-times.js";
+import { verdictOf } from "./verdict.js";
 
 export type Picture =
   | { readonly kind: "url"; readonly url: string }
@@ -25,7 +33,9 @@ export interface ClassifyRequest {
   /** Reads the body. Called with a permit, which it tells of every byte that it keeps. */
   readonly read: (permit: Permit) => Promise<Submission>;
   readonly wantsScores: boolean;
-  readonly wantsHeatmap: boolean;
+  /** undefined: no heat map. */
+  readonly heatmap: HeatmapWish | undefined;
+  readonly wantsSteps: boolean;
   /** undefined: no `top`. */
   readonly topK: number | undefined;
   /** Aborts when the caller has gone. */
@@ -42,6 +52,8 @@ export interface ClassifyParts extends PredictPicturesParts {
   readonly link: Pick<ModelLink, "current" | "ofVersion" | "refresh" | "lost">;
   /** From the last byte of the body to the answer. */
   readonly timeoutMs: number;
+  /** Most predictions that one heat map may cost; 0: none is made by occlusion. */
+  readonly maxPatches: number;
 }
 
 export type Classify = (request: ClassifyRequest) => Promise<Classified>;
@@ -57,15 +69,25 @@ export function createClassify(parts: ClassifyParts): Classify {
       const deadline = startDeadline(parts.timeoutMs, request.caller);
       try {
         const current = parts.link.current();
-        checkWishes(request, submission, current);
-        const { metadata, times } = request;
+        checkWishes(request, submission);
+        const methodFor = (model: FittedModel) =>
+          request.heatmap && heatmapMethod(request.heatmap, model, parts.maxPatches);
+        permit.addRequests(predictionsFor(methodFor(current)));
+        const { metadata, times, wantsSteps } = request;
         const context = { ...deadline, metadata };
-        const predicted = await times.time("total", async () => {
+        const { predicted, verdict, explained } = await times.time("total", async () => {
           const pictures = await readPictures(submission, permit, context.signal, times);
-          const outputs = (model: FittedModel) => outputsFor(model, request.wantsHeatmap);
-          return await predictPictures({ pictures, outputs, context, times }, current, parts);
+          const outputs = (model: FittedModel) => outputsFor(model, methodFor(model));
+          const predicted = await predictPictures({ pictures, outputs, context, times }, current, parts);
+          const verdict = verdictOf(predicted);
+          const method = methodFor(predicted.model);
+          const explained = await explain(
+            { method, wantsSteps, pictures, predicted, verdict, context, times },
+            parts,
+          );
+          return { predicted, verdict, explained };
         });
-        return answerOf(predicted, request, submission.isItem);
+        return answerOf(predicted, verdict, explained, request, submission.isItem);
       } finally {
         deadline.clear();
       }
@@ -88,27 +110,16 @@ export function createClassify(parts: ClassifyParts): Classify {
   }
 }
 
-function outputsFor(model: FittedModel, wantsHeatmap: boolean): string[] {
-  const { scoresOutput, activationMapOutput } = model;
-  return wantsHeatmap && activationMapOutput !== undefined
-    ? [scoresOutput, activationMapOutput]
-    : [scoresOutput];
+function outputsFor({ scoresOutput }: FittedModel, method: HeatmapMethod | undefined): string[] {
+  return method?.name === "activation" ? [scoresOutput, method.output] : [scoresOutput];
 }
 
 /** Refuses what cannot be answered before any work is done for it. */
-function checkWishes(request: ClassifyRequest, { pictures }: Submission, model: FittedModel): void {
-  for (const [wish, isWished] of [
-    ["format=scores", request.wantsScores],
-    ["explain=1", request.wantsHeatmap],
-  ] as const) {
-    if (isWished && pictures.length > 1) {
-      throw new ServeError("BODY_INVALID", `${wish} was asked for ${pictures.length} photos, expected one`);
-    }
-  }
-  if (request.wantsHeatmap && model.activationMapOutput === undefined) {
+function checkWishes({ wantsScores }: ClassifyRequest, { pictures }: Submission): void {
+  if (wantsScores && pictures.length > 1) {
     throw new ServeError(
-      "METHOD_UNIMPLEMENTED",
-      "explain=1 was asked for, but this model has no activation map",
+      "BODY_INVALID",
+      `format=scores was asked for ${pictures.length} photos, expected one`,
     );
   }
 }

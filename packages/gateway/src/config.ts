@@ -186,6 +186,11 @@ export const gatewaySettings = {
     description: "Most photos of one item in one request.",
     placeholder: "count",
   }),
+  explainOcclusion: setting(z.int().min(0).max(1024).default(64), {
+    description:
+      "Most predictions that one ?explain=1 may cost where the model puts out no map of its evidence: so many parts of the picture are hidden, one by one. 0 turns that off.",
+    placeholder: "count",
+  }),
   timeoutMs: setting(z.int().min(1).max(3_600_000).default(20_000), {
     description: "Longest time from the end of the request's body to its answer, the model tier included.",
     placeholder: "ms",

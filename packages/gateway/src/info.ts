@@ -1,5 +1,6 @@
 /** What the page asks first: the model, the limits, and how a picture will be treated. */
 import type { InfoResponse } from "./api.js";
+import { greatestGrid } from "./explain/explain.js";
 import type { FittedModel } from "./model-fit.js";
 import type { PictureFormat } from "./pixels/picture-header.js";
 import { isAveraging, kernelName } from "./pixels/resize-kernel.js";
@@ -10,6 +11,8 @@ export interface InfoLimits {
   readonly maxImagePixels: number;
   readonly maxImages: number;
   readonly timeoutMs: number;
+  /** Most predictions that one heat map may cost; 0: none is made by occlusion. */
+  readonly explainOcclusion: number;
 }
 
 const MEDIA_TYPES: Readonly<Record<PictureFormat, string>> = {
@@ -31,17 +34,21 @@ export function infoOf(model: FittedModel, limits: InfoLimits): InfoResponse {
   const filter = kernelName(kernel);
   const size = pictureSize(model);
   const leastEdge = leastEdgeOf(model.plan);
+  const explainBy =
+    model.activationMapOutput !== undefined ? "activation" : limits.explainOcclusion > 0 ? "occlusion" : null;
   return {
     model: { name: description.name, version: description.version, signature: description.signatureName },
     contract: contract.digest,
     labels: [...contract.labels],
     score_kind: contract.scoreKind,
     threshold: contract.threshold ?? null,
-    explain: model.activationMapOutput !== undefined,
+    explain: explainBy !== null,
+    explain_by: explainBy,
     limits: {
       max_image_bytes: limits.maxImageBytes,
       max_image_pixels: limits.maxImagePixels,
       max_images: limits.maxImages,
+      max_explain_grid: greatestGrid(limits.explainOcclusion),
       timeout_ms: limits.timeoutMs,
       media_types: Object.values(MEDIA_TYPES),
     },

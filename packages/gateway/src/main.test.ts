@@ -236,9 +236,12 @@ it("--response-format scores answers as the course's gateway does, and the full 
   expect(predictResponseSchema.parse(full.body).top_class).toBe("pants");
 });
 
-it("a model without the maps that its contract names classifies, and only cannot explain", async () => {
-  const setup = await start(model({ outputs: { logits: { dtype: DataType.DT_FLOAT, shape: [-1, 3] } } }));
+it("a model without the maps that its contract names classifies, and without occlusion only cannot explain", async () => {
+  const outputs = { logits: { dtype: DataType.DT_FLOAT, shape: [-1, 3] } };
+  const setup = await start(model({ outputs }), { explainOcclusion: "0" });
   expect((await predict(setup)).response.status).toBe(200);
+  const info = infoResponseSchema.parse(await (await fetch(setup.url("/info"))).json());
+  expect(info).toMatchObject({ explain: false, explain_by: null, limits: { max_explain_grid: 0 } });
   const { response, body } = await predict(setup, "?explain=1");
   expect([response.status, problemSchema.parse(body).reason]).toEqual([501, "METHOD_UNIMPLEMENTED"]);
 });
@@ -271,7 +274,8 @@ describe("a model server that knows no contract", () => {
     expect(info).toMatchObject({
       picture: { filter: "nearest" },
       shrink: { keeps_answer: false },
-      explain: false,
+      explain: true,
+      explain_by: "occlusion",
     });
   });
 

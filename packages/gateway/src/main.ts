@@ -94,10 +94,19 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   }
   const traces = await tracesTo(config, parts);
   const { fetchPicture, cache } = createCaches(config.cacheBytes, images, permits);
-  const { timeoutMs } = config;
+  const { timeoutMs, explainOcclusion: maxPatches } = config;
   let isDraining = false;
   const appParts: AppParts = {
-    classify: createClassify({ permits, preprocessor, client, link, fetchPicture, cache, timeoutMs }),
+    classify: createClassify({
+      permits,
+      preprocessor,
+      client,
+      link,
+      fetchPicture,
+      cache,
+      timeoutMs,
+      maxPatches,
+    }),
     showPicture: createShowPicture({ permits, preprocessor, fetchPicture, timeoutMs }),
     link,
     limits: config,

@@ -58,7 +58,7 @@ export function createRequestMetrics(registry: Registry, permits: Permits): Requ
   const stages = durationHistogram(
     registry,
     "vitrine_gateway_stage_duration_seconds",
-    "Part of POST /predict: fetch, decode, resize, predict, and total from the end of the body",
+    "Part of POST /predict: fetch, decode, resize, predict, explain, and total from the end of the body",
     ["stage"],
   );
   return {

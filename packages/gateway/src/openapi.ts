@@ -1,6 +1,7 @@
 /** The gateway's OpenAPI 3.1 document, made from the schemas of api.ts. */
 import { z } from "zod";
 import {
+  HEATMAP_METHODS,
   healthResponseSchema,
   infoResponseSchema,
   predictRequestSchema,
@@ -51,7 +52,20 @@ const predict = {
       enum: ["predictions", "scores"],
     }),
     query("top_k", "adds `top`: so many labels, best first", { type: "integer", minimum: 1, maximum: 1000 }),
-    query("explain", "adds `heatmap`: where the evidence lies; one picture only", { enum: ["0", "1"] }),
+    query(
+      "explain",
+      "adds `heatmap`: where the evidence lies. `1`: by the model's own activation map, else by occlusion; or one of them by name",
+      { enum: ["0", "1", ...HEATMAP_METHODS] },
+    ),
+    query("explain_grid", "cells of an occlusion in each direction; each costs a prediction", {
+      type: "integer",
+      minimum: 2,
+      maximum: 32,
+      default: 7,
+    }),
+    query("steps", "adds `steps`: what became of the picture on its way to the probabilities", {
+      enum: ["0", "1"],
+    }),
   ],
   requestBody: {
     required: true,

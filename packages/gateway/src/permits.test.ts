@@ -35,3 +35,17 @@ it("counts a permit that is released twice once", () => {
   first.release();
   expect(permits.requestsAtWork).toBe(1);
 });
+
+it("counts a request as many, and lets one that alone is too many through when nothing else is at work", () => {
+  const permits = createPermits({ maxRequests: 10, maxBytes: 10 });
+  const first = permits.take();
+  first.addRequests(49);
+  expect(permits.requestsAtWork).toBe(50);
+  expect(() => permits.take()).toThrow(overloaded);
+  first.release();
+  expect(permits.requestsAtWork).toBe(0);
+  permits.take();
+  const second = permits.take();
+  second.addRequests(8);
+  expect(() => second.addRequests(1)).toThrow(overloaded);
+});

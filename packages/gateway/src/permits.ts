@@ -13,6 +13,12 @@ export interface PermitOptions {
 export interface Permit {
   /** Counts bytes that this request holds from here on. @throws {ServeError} OVERLOADED when that is too many. */
   hold(bytes: number): void;
+  /**
+   * Counts this request as so many more. One that alone is more than may be at work is let through when nothing else is.
+   *
+   * @throws {ServeError} OVERLOADED when that is too many.
+   */
+  addRequests(count: number): void;
   /** Gives everything back. Calls after the first change nothing. */
   release(): void;
 }
@@ -35,12 +41,11 @@ export function createPermits(options: PermitOptions): Permits {
       throw overloaded(`gateway was at work on ${requestsAtWork} requests, its limit`);
     }
     requestsAtWork += 1;
-    return openAccount(() => {
-      requestsAtWork -= 1;
-    });
+    return openAccount(1);
   }
 
-  function openAccount(released: () => void): Permit {
+  function openAccount(requests: number): Permit {
+    let ownRequests = requests;
     let ownBytes = 0;
     let isReleased = false;
     return {
@@ -51,18 +56,28 @@ export function createPermits(options: PermitOptions): Permits {
         bytesHeld += bytes;
         ownBytes += bytes;
       },
+      addRequests(count) {
+        const isAlone = requestsAtWork === ownRequests;
+        if (!isAlone && requestsAtWork + count > options.maxRequests) {
+          throw overloaded(
+            `gateway was at work on ${requestsAtWork} requests, and this one counts as ${count} more`,
+          );
+        }
+        requestsAtWork += count;
+        ownRequests += count;
+      },
       release() {
         if (isReleased) return;
         isReleased = true;
         bytesHeld -= ownBytes;
-        released();
+        requestsAtWork -= ownRequests;
       },
     };
   }
 
   return {
     take,
-    account: () => openAccount(() => {}),
+    account: () => openAccount(0),
     get requestsAtWork() {
       return requestsAtWork;
     },

@@ -6,7 +6,7 @@ import {
   jointProbabilities,
   probabilitiesOfScores,
   ranked,
-  scoresOfTensor,
+  scoresOfRows,
 } from "./scores.js";
 
 const floats = (shape: number[], data: number[]): Tensor => ({
@@ -101,9 +101,12 @@ describe("ranking", () => {
 
 describe("the model's output", () => {
   it("is read in float32 and in float64", () => {
-    expect([...scoresOfTensor(floats([1, 2], [1.5, -2]), 2)]).toEqual([1.5, -2]);
+    expect(scoresOfRows(floats([2, 2], [1.5, -2, 3, 4]), 2, 2).map((row) => [...row])).toEqual([
+      [1.5, -2],
+      [3, 4],
+    ]);
     const doubles = { dtype: DataType.DT_DOUBLE, shape: [1, 1], data: Float64Array.of(0.1) };
-    expect([...scoresOfTensor(doubles, 1)]).toEqual([0.1]);
+    expect(scoresOfRows(doubles, 1, 1)).toEqual([Float64Array.of(0.1)]);
   });
 
   it.each([
@@ -113,7 +116,7 @@ describe("the model's output", () => {
     ["infinite", floats([1, 2], [Number.POSITIVE_INFINITY, 1])],
     ["integers", { dtype: DataType.DT_INT32, shape: [1, 2], data: Int32Array.of(1, 2) }],
   ])("is refused when it is %s", (_what, tensor) => {
-    expect(() => scoresOfTensor(tensor, 2)).toThrow(mismatch);
+    expect(() => scoresOfRows(tensor, 1, 2)).toThrow(mismatch);
   });
 });
 

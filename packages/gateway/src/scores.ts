@@ -21,19 +21,18 @@ const SUM_TOLERANCE = 0.01;
 const LEAST_JOINT_PROBABILITY = 1e-9;
 
 /**
- * The scores of one picture.
+ * The scores of each picture of a batch.
  *
- * @param tensor float32 or float64 [1, labels].
+ * @param tensor float32 or float64 [rows, labels].
  * @throws {ServeError} MODEL_CONTRACT_MISMATCH when it is anything else, or a score is not finite.
  */
-export function scoresOfTensor(tensor: Tensor, labels: number): Float64Array {
-  const { data, shape } = tensor;
-  if (!(data instanceof Float32Array || data instanceof Float64Array) || data.length !== labels) {
-    throw mismatch(`scores of shape [${shape.join(", ")}]`, `floats of shape [1, ${labels}]`);
+export function scoresOfRows({ data, shape }: Tensor, rows: number, labels: number): Float64Array[] {
+  if (!(data instanceof Float32Array || data instanceof Float64Array) || data.length !== rows * labels) {
+    throw mismatch(`scores of shape [${shape.join(", ")}]`, `floats of shape [${rows}, ${labels}]`);
   }
   const scores = Float64Array.from(data);
   if (!scores.every(Number.isFinite)) throw mismatch("a score that was no finite number", "finite scores");
-  return scores;
+  return Array.from({ length: rows }, (_, row) => scores.subarray(row * labels, (row + 1) * labels));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Where the time of one request went. */
 
-export const STAGES = ["fetch", "decode", "resize", "predict", "total"] as const;
+export const STAGES = ["fetch", "decode", "resize", "predict", "explain", "total"] as const;
 
 export type Stage = (typeof STAGES)[number];
 

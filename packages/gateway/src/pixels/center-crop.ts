@@ -27,22 +27,22 @@ export function centerCrop(
   rule: CropRule,
 ): RgbPicture | FloatPicture {
   if (picture.width === width && picture.height === height) return picture;
-  const [left, top] = [offset(picture.width, width, rule), offset(picture.height, height, rule)];
+  const [left, top] = [cropOffset(picture.width, width, rule), cropOffset(picture.height, height, rule)];
   return placeOn(picture, { width, height, x: -left, y: -top });
 }
 
 /** What of a picture of one size the crop to another keeps; less than that in what is to be padded. */
 export function keptWindow(from: Size, to: Size, rule: CropRule): ResizeWindow {
   return {
-    x: Math.max(0, offset(from.width, to.width, rule)),
-    y: Math.max(0, offset(from.height, to.height, rule)),
+    x: Math.max(0, cropOffset(from.width, to.width, rule)),
+    y: Math.max(0, cropOffset(from.height, to.height, rule)),
     width: Math.min(from.width, to.width),
     height: Math.min(from.height, to.height),
   };
 }
 
 /** Where the crop begins in the source; below 0: so much is padded before it. */
-function offset(from: number, to: number, rule: CropRule): number {
+export function cropOffset(from: number, to: number, rule: CropRule): number {
   const rest = (from - to) / 2;
   if (rest < 0) return rule === "hugging-face" ? Math.floor(rest) : Math.ceil(rest);
   return rule === "torchvision" && rest % 2 === 1.5 ? Math.ceil(rest) : Math.floor(rest);

@@ -30,6 +30,10 @@ export interface Preprocessed {
   /** Size of the picture before resizing, upright when the plan turns it. */
   readonly width: number;
   readonly height: number;
+  /** Size of the picture as it is stored. */
+  readonly storedSize: Size;
+  /** As the file says, whether the plan heeds it or not. */
+  readonly orientation: Orientation;
   readonly format: PictureFormat;
   /** Whether the contract's decoder could not be had for it: see {@link DecodedPicture}. */
   readonly isApproximate: boolean;
@@ -73,7 +77,8 @@ export async function preparePicture(
   const { format, orientation, scale, hasSomeRows, isApproximate } = decoded;
   const isTurned = plan.orientation === "exif";
   const upright = isTurned ? turnUpright(decoded.picture, orientation) : decoded.picture;
-  const size = isTurned ? uprightSize(decoded.storedSize, orientation) : decoded.storedSize;
+  const { storedSize } = decoded;
+  const size = isTurned ? uprightSize(storedSize, orientation) : storedSize;
   const decodedAt = performance.now();
   checkpoint();
   const tensor = prepareRgb(upright, plan, resize, {
@@ -82,10 +87,11 @@ export async function preparePicture(
   });
   const decodeMs = decodedAt - start;
   const resizeMs = performance.now() - decodedAt;
-  return { tensor, ...size, format, isApproximate, decodeMs, resizeMs };
+  return { tensor, ...size, storedSize, orientation, format, isApproximate, decodeMs, resizeMs };
 }
 
-function uprightSize({ width, height }: Size, orientation: Orientation): Size {
+/** Of a picture that was turned. */
+export function uprightSize({ width, height }: Size, orientation: Orientation): Size {
   return orientation >= 5 ? { width: height, height: width } : { width, height };
 }
 

@@ -1,0 +1,90 @@
+import { DataType } from "@vitrine/protocol/tensor";
+import sharp from "sharp";
+import { describe, expect, it } from "vitest";
+import { type Arithmetic, padTensor, tensorOf } from "../pixels/normalize.js";
+import { dataUrlOf, pictureOfTensor, rangesOfTensor } from "./input-picture.js";
+
+/** 256 colours in which every sample of 8 bits occurs in every channel. */
+const colours = {
+  width: 16,
+  height: 16,
+  pixels: Uint8Array.from(
+    { length: 768 },
+    (_, index) => (Math.floor(index / 3) * [1, 3, 5][index % 3]!) % 256,
+  ),
+};
+
+const imagenet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+const huggingFace = {
+  kind: "hugging-face",
+  rounding: "numpy",
+  factor: 1 / 255,
+  isOffset: false,
+  normalize: imagenet,
+  divideAgain: undefined,
+} as const;
+
+describe("the picture of a tensor", () => {
+  const arithmetics: [string, Arithmetic][] = [
+    ["pixels", { kind: "pixels" }],
+    ["Keras tf", { kind: "keras", preset: "tf" }],
+    ["Keras torch", { kind: "keras", preset: "torch" }],
+    ["Keras caffe", { kind: "keras", preset: "caffe" }],
+    ["Hugging Face", huggingFace],
+    ["EfficientNet", { ...huggingFace, isOffset: true, divideAgain: imagenet.std }],
+    ["torchvision", { ...huggingFace, rounding: "torch" }],
+  ];
+  it.each(
+    arithmetics.flatMap(([name, arithmetic]) =>
+      (["NHWC", "NCHW"] as const).flatMap((layout) =>
+        [false, true].map((isBgr) => ({ name, arithmetic, layout, isBgr })),
+      ),
+    ),
+  )("is the one it was made of: $name, $layout, blue first $isBgr", ({ arithmetic, layout, isBgr }) => {
+    const form = { arithmetic, layout, isBgr, dtype: DataType.DT_FLOAT } as const;
+    const tensor = tensorOf(colours, arithmetic, isBgr, layout, DataType.DT_FLOAT);
+    expect(pictureOfTensor(tensor, form)).toEqual({ picture: colours, isExact: true });
+  });
+
+  it("is the one it was made of where the model takes uint8", () => {
+    for (const layout of ["NHWC", "NCHW"] as const) {
+      const form = { arithmetic: { kind: "pixels" }, layout, isBgr: true, dtype: DataType.DT_UINT8 } as const;
+      const tensor = tensorOf(colours, form.arithmetic, true, layout, DataType.DT_UINT8);
+      expect(pictureOfTensor(tensor, form)).toEqual({ picture: colours, isExact: true });
+    }
+  });
+
+  it("says when it is rounded: samples between two of 8 bits, and padding", () => {
+    const form = { arithmetic: huggingFace, layout: "NHWC", isBgr: false, dtype: DataType.DT_FLOAT } as const;
+    const between = { width: 1, height: 1, pixels: Float32Array.of(10.4, 20.6, 300) };
+    const tensor = tensorOf(between, huggingFace, false, "NHWC", DataType.DT_FLOAT);
+    const { picture, isExact } = pictureOfTensor(tensor, form);
+    expect([[...picture.pixels], isExact]).toEqual([[10, 21, 255], false]);
+    const whole = tensorOf(colours, huggingFace, false, "NHWC", DataType.DT_FLOAT);
+    const padded = padTensor(whole, "NHWC", { width: 17, height: 16 });
+    expect(pictureOfTensor(padded, form).isExact).toBe(false);
+  });
+
+  it("is an image that browsers show, and is made smaller when it is large", async () => {
+    const small = await dataUrlOf({ picture: colours, isExact: true });
+    expect(small.isExact).toBe(true);
+    const bytes = Buffer.from(small.url.replace("data:image/png;base64,", ""), "base64");
+    expect(new Uint8Array(await sharp(bytes).raw().toBuffer())).toEqual(colours.pixels);
+    const picture = { width: 2048, height: 16, pixels: new Uint8Array(3 * 2048 * 16) };
+    const large = await dataUrlOf({ picture, isExact: true });
+    expect(large.isExact).toBe(false);
+    const shown = await sharp(Buffer.from(large.url.split(",")[1] ?? "", "base64")).metadata();
+    expect([shown.width, shown.height]).toEqual([1024, 8]);
+  });
+});
+
+it("the range of each channel stands in the tensor's order", () => {
+  const caffe = { kind: "keras", preset: "caffe" } as const;
+  const form = { arithmetic: caffe, layout: "NCHW", isBgr: false, dtype: DataType.DT_FLOAT } as const;
+  const picture = { width: 2, height: 1, pixels: Uint8Array.of(0, 10, 100, 255, 20, 200) };
+  const ranges = rangesOfTensor(tensorOf(picture, caffe, false, "NCHW", DataType.DT_FLOAT), form);
+  expect(ranges.map(({ colour }) => colour)).toEqual(["blue", "green", "red"]);
+  expect(ranges[0]?.min).toBeCloseTo(100 - 103.939, 3);
+  expect(ranges[2]?.max).toBeCloseTo(255 - 123.68, 3);
+  expect(ranges[1]?.mean).toBeCloseTo(15 - 116.779, 3);
+});
