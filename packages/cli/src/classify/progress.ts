@@ -6,6 +6,8 @@ const LINES_EVERY_MS = 10_000;
 
 export interface Tally {
   readonly done: number;
+  /** Of those, rows of an earlier run. */
+  readonly earlier: number;
   readonly failed: number;
   /** undefined until all have been counted. */
   readonly total: number | undefined;
@@ -41,8 +43,16 @@ export function isTerminal(stream: Writable): boolean {
   return "isTTY" in stream && stream.isTTY === true;
 }
 
-function progressText({ done, failed, total }: Tally, elapsedMs: number): string {
+function progressText({ done, earlier, failed, total }: Tally, elapsedMs: number): string {
   const of = total === undefined ? "" : ` of ${total} (${Math.floor((100 * done) / Math.max(1, total))}%)`;
   const trouble = failed === 0 ? "" : `, ${failed} failed`;
-  return `${done}${of}, ${(done / (elapsedMs / 1000)).toFixed(0)} per second${trouble}`;
+  const perSecond = (done - earlier) / (elapsedMs / 1000);
+  const left = total === undefined || perSecond === 0 ? "" : `, ${timeText((total - done) / perSecond)} left`;
+  return `${done}${of}, ${perSecond.toFixed(0)} per second${left}${trouble}`;
+}
+
+function timeText(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  const minutes = Math.ceil(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`;
 }

@@ -6,8 +6,11 @@ import type { Source } from "./sources.js";
 export interface Report {
   /** Counts the pictures ahead of the work, so that progress has a total. */
   countTotal(sources: AsyncIterable<Source>): Promise<void>;
-  /** @param topClass undefined for a picture that failed. */
-  add(source: Source, topClass: string | undefined): void;
+  /**
+   * @param topClass  undefined for a picture that failed.
+   * @param isEarlier an earlier run has written its row.
+   */
+  add(source: Source, topClass: string | undefined, isEarlier: boolean): void;
   /** Makes room on the terminal for a line of other text. */
   clear(): void;
   /** Says the sums. @returns exit code: 1 when a picture failed or the run was interrupted. */
@@ -24,6 +27,7 @@ export function createReport(labels: readonly string[], { stderr, signal }: Io):
   const startedMs = performance.now();
   let total: number | undefined;
   let done = 0;
+  let earlier = 0;
   let failed = 0;
   let labelled = 0;
   let right = 0;
@@ -34,14 +38,15 @@ export function createReport(labels: readonly string[], { stderr, signal }: Io):
       total = count;
     },
 
-    add(source, topClass) {
+    add(source, topClass, isEarlier) {
       done++;
+      if (isEarlier) earlier++;
       if (topClass === undefined) failed++;
       if (source.folder !== undefined && known.has(source.folder)) {
         labelled++;
         if (topClass === source.folder) right++;
       }
-      progress.show({ done, failed, total });
+      progress.show({ done, earlier, failed, total });
     },
 
     clear: () => progress.clear(),
@@ -50,7 +55,9 @@ export function createReport(labels: readonly string[], { stderr, signal }: Io):
       progress.clear();
       const seconds = (performance.now() - startedMs) / 1000;
       const pictures = `${done} ${done === 1 ? "picture" : "pictures"}`;
-      stderr.write(`${pictures} in ${seconds.toFixed(1)} s (${(done / seconds).toFixed(0)} per second)`);
+      stderr.write(
+        `${pictures} in ${seconds.toFixed(1)} s (${((done - earlier) / seconds).toFixed(0)} per second)`,
+      );
       stderr.write(`${failed === 0 ? "" : `, ${failed} failed`}\n`);
       if (skippedFiles > 0)
         stderr.write(`skipped ${skippedFiles} files that are no pictures by their names\n`);

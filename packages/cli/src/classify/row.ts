@@ -3,16 +3,20 @@ import { z } from "zod";
 
 const errorSchema = z.object({ code: z.string(), reason: z.string(), message: z.string() });
 
-export interface Prediction {
-  readonly top_class: string;
-  readonly top_probability: number;
+export const predictionSchema = z.object({
+  top_class: z.string(),
+  top_probability: z.number(),
   /** Probability of every label. */
-  readonly predictions: Readonly<Record<string, number>>;
-}
+  predictions: z.record(z.string(), z.number()),
+});
 
-export interface Failure {
-  readonly error: z.output<typeof errorSchema>;
-}
+const failureSchema = z.object({ error: errorSchema });
+
+export const answerSchema = z.union([predictionSchema, failureSchema]);
+
+export type Prediction = Readonly<z.output<typeof predictionSchema>>;
+
+export type Failure = Readonly<z.output<typeof failureSchema>>;
 
 export type Answer = Prediction | Failure;
 

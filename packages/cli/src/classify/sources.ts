@@ -1,9 +1,8 @@
 /** What `vitrine classify` was given, as a stream of pictures: files, links, and what lies in folders. */
-import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import { UsageError } from "@vitrine/runtime/settings";
+import { readList } from "./list.js";
 
 export interface Source {
   /** Path or link as given, or path as found. */
@@ -20,7 +19,7 @@ const PICTURE_EXTENSIONS = new Set(
 
 /**
  * Walks the arguments in order: a link, a file, a folder (recursively, by name, without hidden files and
- * without following links to folders), or `@LIST`, a text file with one path or link a line. What is not
+ * without following links to folders), or `@LIST`, a text file, gzipped or not, with one path or link a line. What is not
  * there is passed on as a file, so that it gets its row.
  *
  * @param onSkipped takes the path of each file in a folder that is no picture by its extension.
@@ -34,9 +33,7 @@ export async function* findSources(
       yield* sourcesOf(argument, onSkipped);
       continue;
     }
-    for await (const line of createInterface({ input: createReadStream(argument.slice(1)) })) {
-      if (line.trim() !== "") yield* sourcesOf(line.trim(), onSkipped);
-    }
+    for await (const entry of readList(argument.slice(1))) yield* sourcesOf(entry, onSkipped);
   }
 }
 
@@ -57,13 +54,15 @@ export async function checkLists(given: readonly string[]): Promise<void> {
 }
 
 async function* sourcesOf(given: string, onSkipped: (path: string) => void): AsyncGenerator<Source> {
-  if (/^https?:\/\//i.test(given)) {
-    yield { source: given, kind: "url" };
-    return;
-  }
-  const found = await stat(given).catch(() => undefined);
+  const source = sourceNamed(given);
+  const found = source.kind === "url" ? undefined : await stat(given).catch(() => undefined);
   if (found?.isDirectory() === true) yield* picturesIn(given.replace(/(?<=.)\/+$/, ""), onSkipped);
-  else yield { source: given, kind: "file" };
+  else yield source;
+}
+
+/** A link, or else the path of one picture. */
+export function sourceNamed(text: string): Source {
+  return { source: text, kind: /^https?:\/\//i.test(text) ? "url" : "file" };
 }
 
 async function* picturesIn(folder: string, onSkipped: (path: string) => void): AsyncGenerator<Source> {

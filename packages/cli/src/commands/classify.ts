@@ -1,15 +1,17 @@
 /** `vitrine classify`: many pictures, one row each. */
 import type { Io } from "@vitrine/runtime/lifecycle";
-import { type Config, setting, UsageError } from "@vitrine/runtime/settings";
+import { type Config, type Origins, setting, UsageError } from "@vitrine/runtime/settings";
 import { z } from "zod";
-import { createGatewayClient } from "../classify/gateway-client.js";
+import { classifyShard, describeShard, type ShardWork } from "../classify/classify-shard.js";
+import { createGatewayClient, type GatewayClient } from "../classify/gateway-client.js";
 import { mapInOrder } from "../classify/map-in-order.js";
 import { openOutput } from "../classify/output.js";
 import { createReport } from "../classify/report.js";
 import { type DoneRows, readDoneRows } from "../classify/resume.js";
 import { CSV_HEADER, ROW_FORMATS, type Row, rowFormatter } from "../classify/row.js";
+import { parseShard, shardText } from "../classify/shard.js";
 import { checkLists, findSources, type Source } from "../classify/sources.js";
-import { defineCommand } from "../command.js";
+import { defineCommand, type RunnableCommand } from "../command.js";
 import { withOwnTiers } from "../own-tiers.js";
 import { SHIPPED_MODEL } from "../shipped.js";
 
@@ -38,25 +40,63 @@ export const classifySettings = {
     placeholder: "folder",
   }),
   concurrency: setting(z.int().min(1).max(256).default(8), {
-    description: "Pictures under way at a time. More helps a gateway with many model servers behind it.",
+    description:
+      "Most pictures under way at a time; fewer while the gateway says that it is busy. More helps a gateway with many model servers behind it.",
+  }),
+  apiKey: setting(
+    z
+      .string()
+      .regex(/^[\x21-\x7e]+$/, "a key without spaces")
+      .optional(),
+    { description: "Key for a gateway that asks for one.", secret: true, placeholder: "key" },
+  ),
+  shard: setting(shardText.optional(), {
+    description:
+      "I/N, I counted from 0: classifies every N-th entry of one @LIST and goes on where earlier runs were cut off. --output is then the folder for the rows of all shards; vitrine classify merge joins them.",
+    placeholder: "i/n",
+  }),
+  retryErrors: setting(z.boolean().default(false), {
+    description: "With --shard: asks again for the pictures whose row is an error.",
+  }),
+  patienceSeconds: setting(z.number().positive().max(86_400).default(600), {
+    description:
+      "With --shard: how long to wait for a gateway that takes nothing at all before the run ends. Until then it costs no picture its row.",
+  }),
+  dryRun: setting(z.boolean().default(false), {
+    description: "With --shard: says how much is done and asks nobody.",
   }),
 };
 
 type ClassifyConfig = Config<typeof classifySettings>;
 
-export const classify = defineCommand({
+const classifyPictures = defineCommand({
   name: "classify",
   description: `Classifies pictures, one row each, in the order given. PATH is a file, a folder (recursively), a link, or
-@LIST: a file with one path or link a line. Exits with 1 when any picture failed.`,
+@LIST: a file, also gzipped, with one path or link a line. Exits with 1 when any picture failed; with --shard errors are
+rows, and it exits with 0 when each picture has one. vitrine classify merge --help: the rows of all shards as one file.`,
   args: { form: "<paths...>", description: "pictures, folders, links, @LIST" },
   examples: [
     ["vitrine classify photos/", "a folder, as a table"],
     ["vitrine classify shirt.jpg https://example.com/hat.jpg --top 1", "a file and a link"],
     ["vitrine classify photos/ --format jsonl --output rows.jsonl --resume", "many, going on after a break"],
     ["vitrine classify @list.txt --gateway http://127.0.0.1:9696", "by a gateway that is up"],
+    [
+      "vitrine classify @list.txt.gz --shard 0/16 --output rows/ --gateway …",
+      "the first of 16 shares of a long list",
+    ],
+    ["vitrine classify merge rows/ --list list.txt.gz --output all.jsonl", "all shares as one file"],
   ],
   settings: classifySettings,
-  async run({ config, args }, io) {
+  async run({ config, origins, args }, io) {
+    const work = shardWorkOf(config, origins, args);
+    if (work !== undefined) {
+      await checkLists(args);
+      if (config.dryRun) return await describeShard(work, io);
+      return await withGateway(config, io, async (gatewayUrl, ioOfRun) => {
+        const patienceMs = config.patienceSeconds * 1000;
+        return await classifyShard(clientOf(gatewayUrl, config, ioOfRun, patienceMs), work, ioOfRun);
+      });
+    }
     if (config.resume && (config.output === undefined || config.format === "table")) {
       throw new UsageError(["--resume was given, expected --output with --format jsonl or csv beside it"]);
     }
@@ -66,6 +106,54 @@ export const classify = defineCommand({
     );
   },
 });
+
+/** `merge` is a word of its own; a picture of that name can be given as ./merge. */
+export const classify: RunnableCommand = {
+  async run(argv, io) {
+    const [word, ...rest] = argv;
+    if (word !== "merge") return await classifyPictures.run(argv, io);
+    const { classifyMerge } = await import("./classify-merge.js");
+    return await classifyMerge.run(rest, io);
+  },
+};
+
+/** @throws {UsageError} with what does not go together. */
+function shardWorkOf(
+  config: ClassifyConfig,
+  origins: Origins<typeof classifySettings>,
+  args: readonly string[],
+): ShardWork | undefined {
+  const { shard, output, retryErrors, concurrency } = config;
+  const problems: string[] = [];
+  if (shard === undefined) {
+    const alone = (["retryErrors", "patienceSeconds", "dryRun"] as const).filter(
+      (key) => origins[key] !== "default",
+    );
+    for (const key of alone) problems.push(`${origins[key]} was given, expected --shard beside it`);
+    if (problems.length > 0) throw new UsageError(problems);
+    return undefined;
+  }
+  const [list, ...more] = args;
+  if (list === undefined || !list.startsWith("@") || more.length > 0) {
+    problems.push(`--shard was given with ${args.join(" ")}, expected one @LIST`);
+  }
+  if (output === undefined)
+    problems.push("--shard was given without --output, expected a folder for the rows");
+  if (origins.format !== "default" && config.format !== "jsonl") {
+    problems.push(`${origins.format} was ${config.format}, expected jsonl with --shard`);
+  }
+  if (list === undefined || output === undefined || problems.length > 0) throw new UsageError(problems);
+  return { list: list.slice(1), shard: parseShard(shard), folder: output, retryErrors, concurrency };
+}
+
+function clientOf(
+  gatewayUrl: string,
+  { concurrency, apiKey }: ClassifyConfig,
+  { signal }: Io,
+  patienceMs: number | undefined,
+): GatewayClient {
+  return createGatewayClient(gatewayUrl, { signal, concurrency, apiKey, patienceMs });
+}
 
 /** Runs `work` against the given gateway, or against tiers of its own on free ports. */
 async function withGateway(
@@ -91,7 +179,7 @@ async function classifyAll(
   given: readonly string[],
   io: Io,
 ): Promise<number> {
-  const client = createGatewayClient(gatewayUrl, io.signal);
+  const client = clientOf(gatewayUrl, config, io, undefined);
   const { labels, limits } = await client.info();
   const earlier = await earlierRows(config);
   const appends = earlier.size > 0;
@@ -121,7 +209,7 @@ async function classifyAll(
         if (config.output === undefined) report.clear();
         await output.write(format(row));
       }
-      report.add(source, topClass);
+      report.add(source, topClass, row === undefined);
     }
   } catch (error) {
     // The interruption of a wait between two tries: the rows up to it are written.

@@ -1,0 +1,57 @@
+/** Lists of pictures: a text file, gzipped or not, with one path or link a line. */
+import { createHash } from "node:crypto";
+import { UsageError } from "@vitrine/runtime/settings";
+import { readLines } from "./lines.js";
+
+/** A path or link is far shorter; a longer line is a file that is no list. */
+const MOST_LINE_BYTES = 65_536;
+
+/** What two readers of a list must agree on. */
+export interface ListFacts {
+  /** `sha256:` and 64 hex digits, over the entries, each with a line end: how the file is zipped does not count. */
+  readonly digest: string;
+  readonly entries: number;
+}
+
+/**
+ * Yields the entries of a list in order; empty lines are none.
+ *
+ * @throws {UsageError} when it cannot be read or is no text.
+ */
+export async function* readList(file: string): AsyncGenerator<string> {
+  try {
+    for await (const { text } of readLines(file, MOST_LINE_BYTES)) {
+      const entry = text.trim();
+      if (entry !== "") yield entry;
+    }
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const problem = `@${file} could not be read: ${why}, expected a list with one path or link a line`;
+    throw new UsageError([problem], { cause });
+  }
+}
+
+/** Reads a whole list for its facts; a second or two for a million entries. */
+export async function listFactsOf(file: string): Promise<ListFacts> {
+  const facts = createListFacts();
+  for await (const entry of readList(file)) facts.add(entry);
+  return facts.end();
+}
+
+/** The same while the entries pass by for another purpose. */
+export function createListFacts(): { add(entry: string): void; end(): ListFacts } {
+  const hash = createHash("sha256");
+  let entries = 0;
+  let pending = "";
+  return {
+    add(entry) {
+      entries++;
+      pending += `${entry}\n`;
+      // One call of the hash for many short lines.
+      if (pending.length < 65_536) return;
+      hash.update(pending);
+      pending = "";
+    },
+    end: () => ({ digest: `sha256:${hash.update(pending).digest("hex")}`, entries }),
+  };
+}
