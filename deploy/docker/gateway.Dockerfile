@@ -1,0 +1,47 @@
+# The gateway: pictures in over HTTP, the website, no model. See docs/images.md.
+#
+#   docker build -t vitrine/gateway:dev -f deploy/docker/gateway.Dockerfile .
+#
+# With --build-arg BASE=node:24-bookworm-slim the image has a shell.
+ARG BASE=runtime
+
+# What Node.js needs to run, on the platform of the image.
+FROM node:24-bookworm-slim AS runtime-files
+COPY deploy/docker/runtime-files.js deploy/docker/sbom.js /gather/
+RUN echo '{"type":"module"}' > /gather/package.json && node /gather/runtime-files.js /runtime
+
+FROM scratch AS runtime
+COPY --from=runtime-files /runtime/ /
+ENV PATH=/usr/local/bin
+
+# Compiled where the build runs; only the dependencies are for the platform of the image. Not `npm ci`: see scripts/install.js.
+FROM --platform=${BUILDPLATFORM:-linux} node:24-bookworm-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+COPY packages/cli/package.json packages/cli/
+COPY packages/convert/package.json packages/convert/
+COPY packages/gateway/package.json packages/gateway/
+COPY packages/model-server/package.json packages/model-server/
+COPY packages/protocol/package.json packages/protocol/
+COPY packages/runtime/package.json packages/runtime/
+COPY packages/scaler/package.json packages/scaler/
+COPY website/package.json website/
+RUN npm install --no-save
+COPY . .
+RUN npx tsc -b packages/cli && npx vite build website --logLevel warn
+ARG TARGETARCH
+RUN npm install --no-save --omit=dev --os=linux --libc=glibc \
+    --cpu="$(echo "${TARGETARCH:-$(node -p process.arch)}" | sed s/amd64/x64/)"
+COPY --from=runtime-files /runtime/usr/share/sbom/base.json /tmp/base.json
+RUN node deploy/docker/assemble.js gateway \
+    "$(echo "${TARGETARCH:-$(node -p process.arch)}" | sed s/amd64/x64/)" /image /tmp/base.json
+
+FROM ${BASE}
+COPY --from=build /image/ /
+WORKDIR /app
+ENV NODE_ENV=production
+USER 1000:1000
+EXPOSE 9696
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s CMD ["node", "/app/healthcheck.js", "port", "9696"]
+ENTRYPOINT ["/usr/local/bin/node", "/app/image.js", "gateway"]

@@ -1,0 +1,55 @@
+# The model server: TensorFlow Serving's protocol over the models in /models. See docs/images.md.
+#
+#   docker build -t vitrine/model-server:dev -f deploy/docker/model-server.Dockerfile .
+#   docker run -p 8500:8500 -p 8501:8501 -v "$PWD/clothes:/models/clothes" -e MODEL_NAME=clothes vitrine/model-server:dev
+#
+# With --build-arg BASE=node:24-bookworm-slim the image has a shell.
+ARG BASE=runtime
+
+# What Node.js needs to run, on the platform of the image.
+FROM node:24-bookworm-slim AS runtime-files
+COPY deploy/docker/runtime-files.js deploy/docker/sbom.js /gather/
+RUN echo '{"type":"module"}' > /gather/package.json && node /gather/runtime-files.js /runtime
+
+FROM scratch AS runtime
+COPY --from=runtime-files /runtime/ /
+ENV PATH=/usr/local/bin
+
+# Compiled where the build runs; only the dependencies are for the platform of the image. Not `npm ci`: see scripts/install.js.
+FROM --platform=${BUILDPLATFORM:-linux} node:24-bookworm-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+COPY packages/cli/package.json packages/cli/
+COPY packages/convert/package.json packages/convert/
+COPY packages/gateway/package.json packages/gateway/
+COPY packages/model-server/package.json packages/model-server/
+COPY packages/protocol/package.json packages/protocol/
+COPY packages/runtime/package.json packages/runtime/
+COPY packages/scaler/package.json packages/scaler/
+COPY website/package.json website/
+RUN npm install --no-save
+COPY . .
+RUN npx tsc -b packages/cli && npx vite build website --logLevel warn
+ARG TARGETARCH
+RUN npm install --no-save --omit=dev --os=linux --libc=glibc \
+    --cpu="$(echo "${TARGETARCH:-$(node -p process.arch)}" | sed s/amd64/x64/)"
+COPY --from=runtime-files /runtime/usr/share/sbom/base.json /tmp/base.json
+RUN node deploy/docker/assemble.js model-server \
+    "$(echo "${TARGETARCH:-$(node -p process.arch)}" | sed s/amd64/x64/)" /image /tmp/base.json \
+    && mkdir -p /image/models && install -d -o 1000 -g 1000 /image/var/cache/vitrine
+
+FROM ${BASE}
+COPY --from=build /image/ /
+WORKDIR /app
+# The last two: see MODEL_SERVER_ENVIRONMENT in packages/model-server/src/garbage.ts.
+ENV NODE_ENV=production \
+    MODEL_BASE_PATH=/models \
+    MODEL_CACHE_FOLDER=/var/cache/vitrine \
+    ADMIN_PORT=8502 \
+    MALLOC_MMAP_THRESHOLD_=65536 \
+    MALLOC_ARENA_MAX=2
+USER 1000:1000
+EXPOSE 8500 8501 8502
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=3s --start-period=120s CMD ["node", "/app/healthcheck.js", "admin-port", "8502"]
+ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=1", "/app/image.js", "serve"]

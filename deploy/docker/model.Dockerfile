@@ -1,0 +1,12 @@
+# A model server with its model inside. The build's folder is the model's, with its version folders:
+#
+#   docker build -t vitrine/clothing-model:dev -f deploy/docker/model.Dockerfile \
+#     --build-arg BASE=vitrine/model-server:dev --build-arg MODEL_NAME=clothing-model models/clothing-model
+#
+# Without --build-arg VERSION=2 all versions go in, and the newest is served.
+ARG BASE=vitrine/model-server:dev
+FROM ${BASE}
+ARG MODEL_NAME=clothing-model
+ARG VERSION=
+COPY ./${VERSION} /models/${MODEL_NAME}/${VERSION}
+ENV MODEL_NAME=${MODEL_NAME}
