@@ -1,0 +1,124 @@
+/** From images and manifests to answers, the three ways in. */
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import {
+  bringUp,
+  GATEWAY_URL,
+  INGRESS_URL,
+  kubectl,
+  loadImages,
+  NAMESPACE,
+  podsOf,
+  ROOT,
+  tryKubectl,
+} from "./cluster.js";
+import { IMAGES, PHOTO, PHOTO_CLASS } from "./photo.js";
+import { predict } from "./steady-load.js";
+
+const OVERLAYS = readdirSync(path.join(ROOT, "deploy/k8s/overlays")).sort();
+
+beforeAll(async () => {
+  await loadImages(...IMAGES);
+  await bringUp();
+});
+
+describe("the overlay for kind", () => {
+  it("is accepted by Pod Security restricted without a warning", async () => {
+    const { code, output } = await tryKubectl("apply", "--kustomize=deploy/k8s/overlays/kind");
+    expect(code).toBe(0);
+    expect(output).not.toMatch(/warning/i);
+    const enforced = await kubectl(
+      "get",
+      `namespace/${NAMESPACE}`,
+      "--output=jsonpath={.metadata.labels.pod-security\\.kubernetes\\.io/enforce}",
+    );
+    expect(enforced).toBe("restricted");
+  });
+
+  it("has every pod ready, none restarted", async () => {
+    const [gateways, servers] = await Promise.all([podsOf("gateway"), podsOf("model-server")]);
+    expect(gateways.length).toBeGreaterThanOrEqual(2);
+    expect(servers.length).toBeGreaterThanOrEqual(2);
+    expect([...gateways, ...servers].filter(({ isReady, isEnding }) => !isReady && !isEnding)).toEqual([]);
+  });
+
+  it("spreads both tiers over the nodes", async () => {
+    const nodes = (await kubectl("get", "nodes", "--output=name")).trim().split("\n");
+    for (const tier of ["gateway", "model-server"] as const) {
+      const used = new Set((await podsOf(tier)).filter(({ isEnding }) => !isEnding).map(({ node }) => node));
+      expect(used.size, tier).toBeGreaterThanOrEqual(Math.min(2, nodes.length));
+    }
+  });
+
+  it("answers a photo through the NodePort", async () => {
+    expect(await predict(GATEWAY_URL, PHOTO)).toMatchObject({ top_class: PHOTO_CLASS });
+  });
+
+  it.skipIf(INGRESS_URL === "")("answers a photo through the Ingress", async () => {
+    expect(await predict(INGRESS_URL, PHOTO)).toMatchObject({ top_class: PHOTO_CLASS });
+  });
+
+  it("answers a photo through kubectl port-forward", async () => {
+    const child = spawn("kubectl", [`--namespace=${NAMESPACE}`, "port-forward", "service/gateway", ":80"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    onTestFinished(() => void child.kill());
+    const port = await firstMatch(child.stdout, /^Forwarding from 127\.0\.0\.1:(\d+)/);
+    expect(await predict(`http://127.0.0.1:${port}`, PHOTO)).toMatchObject({ top_class: PHOTO_CLASS });
+  });
+
+  it("shows no difference after it was applied, while the autoscalers set the replicas", async () => {
+    const { code, output } = await tryKubectl("diff", "--kustomize=deploy/k8s/overlays/kind");
+    expect({ code, output }).toEqual({ code: 0, output: "" });
+  });
+
+  it("lets each tier say that it is ready on a port of its own, and keeps metrics off the public one", async () => {
+    const [gateway] = await podsOf("gateway");
+    const admin = `/api/v1/namespaces/${NAMESPACE}/pods/${gateway?.name}:9697/proxy`;
+    expect(JSON.parse(await kubectl("get", "--raw", `${admin}/readyz`))).toMatchObject({ status: "ready" });
+    expect((await fetch(`${GATEWAY_URL}/metrics`)).status).toBe(404);
+    expect(await (await fetch(`${GATEWAY_URL}/ping`)).text()).toBe("PONG");
+  });
+
+  it("keeps the root file system from being written, and runs as nobody in particular", async () => {
+    for (const tier of ["gateway", "model-server"]) {
+      const { code, output } = await tryKubectl(
+        `--namespace=${NAMESPACE}`,
+        "exec",
+        `deployment/${tier}`,
+        "--",
+        "node",
+        "-e",
+        "console.log(process.getuid()); require('fs').writeFileSync('/app-was-here', '')",
+      );
+      expect(code).not.toBe(0);
+      expect(output).toMatch(/^1000$/m);
+      expect(output).toMatch(/EROFS/);
+    }
+  });
+});
+
+describe("every overlay", () => {
+  it.each(OVERLAYS)("%s passes the API server's validation", async (overlay) => {
+    const folder = `deploy/k8s/overlays/${overlay}`;
+    const rendered = await kubectl("kustomize", folder);
+    const { code, output } = await tryKubectl("apply", "--dry-run=server", `--kustomize=${folder}`);
+    // What belongs to an operator that this cluster does not have cannot be validated here.
+    const foreign = [...output.matchAll(/no matches for kind "(\w+)" in version "([\w./]+)"/g)];
+    if (foreign.length === 0) expect(code, output).toBe(0);
+    else expect(foreign.map(([, , version]) => version?.split("/")[0])).toEqual(["keda.sh"]);
+    expect(output).not.toMatch(/warning|unknown field/i);
+    expect(rendered).not.toMatch(/image: \S+:latest/);
+  });
+});
+
+async function firstMatch(stream: NodeJS.ReadableStream, pattern: RegExp): Promise<string> {
+  for await (const line of createInterface({ input: stream })) {
+    const match = pattern.exec(line)?.[1];
+    if (match !== undefined) return match;
+  }
+  throw new Error(`the stream ended before ${pattern}`);
+}

@@ -1,0 +1,32 @@
+/** The HorizontalPodAutoscalers follow the load, up and down. */
+import { beforeAll, expect, it } from "vitest";
+import { bringUp, GATEWAY_URL, loadImages, settled, waitForReplicas } from "./cluster.js";
+import { IMAGES, PHOTO } from "./photo.js";
+import { startLoad } from "./steady-load.js";
+
+beforeAll(async () => {
+  await loadImages(...IMAGES);
+  await bringUp();
+});
+
+it("more gateways and model servers under load, and two of each again after it, with no request lost", async () => {
+  await Promise.all([
+    waitForReplicas("gateway", (replicas) => replicas === 2, 240_000),
+    waitForReplicas("model-server", (replicas) => replicas === 2, 240_000),
+  ]);
+  const load = startLoad({ url: GATEWAY_URL, photo: PHOTO, keepingCallers: 2, newCallers: 2, pauseMs: 0 });
+  const up = await Promise.all([
+    waitForReplicas("gateway", (replicas) => replicas > 2, 180_000),
+    waitForReplicas("model-server", (replicas) => replicas > 2, 180_000),
+  ]);
+  await settled("gateway", "model-server");
+  const report = await load.stop();
+  const down = await Promise.all([
+    waitForReplicas("gateway", (replicas) => replicas === 2, 240_000),
+    waitForReplicas("model-server", (replicas) => replicas === 2, 240_000),
+  ]);
+  process.stderr.write(
+    `up ${JSON.stringify(up)}, down ${JSON.stringify(down)}, ${report.requests} requests\n`,
+  );
+  expect(report.failures).toEqual([]);
+}, 600_000);

@@ -1,0 +1,77 @@
+/** A node dies under load, as by a power cut: nothing on it says goodbye. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  bringUpTwoOfEach,
+  canStopNodes,
+  GATEWAY_URL,
+  inNamespace,
+  kubectl,
+  loadImages,
+  podsOf,
+  settled,
+  startNode,
+  stopNode,
+} from "./cluster.js";
+import { IMAGES, PHOTO } from "./photo.js";
+import { startLoad } from "./steady-load.js";
+
+interface NodeJson {
+  readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
+  readonly status: { readonly addresses: readonly { readonly type: string; readonly address: string }[] };
+}
+
+/** A worker that the callers do not come in by. */
+async function nodeToStop(): Promise<string> {
+  const { items }: { items: NodeJson[] } = JSON.parse(await kubectl("get", "nodes", "--output=json"));
+  const entry = new URL(GATEWAY_URL).hostname;
+  const others = items.filter(
+    ({ metadata, status }) =>
+      !("node-role.kubernetes.io/control-plane" in metadata.labels) &&
+      !status.addresses.some(({ address }) => address === entry),
+  );
+  return others.at(-1)?.metadata.name ?? "";
+}
+
+describe.skipIf(!canStopNodes)("a node that dies", () => {
+  let node = "";
+
+  beforeAll(async () => {
+    await loadImages(...IMAGES);
+    await bringUpTwoOfEach();
+    node = await nodeToStop();
+  });
+
+  afterAll(async () => {
+    await startNode(node);
+    await kubectl("wait", "--for=condition=Ready", `node/${node}`, "--timeout=120s");
+  });
+
+  it("costs callers in another zone no request, and its pods come back elsewhere", async () => {
+    const inside = (await podsOf("model-server")).filter((pod) => pod.node === node);
+    expect(inside.length, "model servers on the node").toBeGreaterThan(0);
+    const load = startLoad({ url: GATEWAY_URL, photo: PHOTO, keepingCallers: 2, newCallers: 2 });
+    await stopNode(node);
+    await kubectl("wait", "--for=condition=Ready=Unknown", `node/${node}`, "--timeout=120s");
+    for (const pod of inside) {
+      await inNamespace(
+        "wait",
+        "--for=jsonpath={.metadata.deletionTimestamp}",
+        `pod/${pod.name}`,
+        "--timeout=120s",
+      );
+    }
+    await inNamespace("rollout", "status", "deployment/model-server", "--timeout=180s");
+    await inNamespace("rollout", "status", "deployment/gateway", "--timeout=180s");
+    const { requests, failures, slowestMs } = await load.stop();
+    process.stderr.write(
+      `node stopped: ${requests} requests, ${failures.length} failed, slowest ${slowestMs} ms\n`,
+    );
+    expect(failures).toEqual([]);
+  });
+
+  it("takes its part again when it is back", async () => {
+    await startNode(node);
+    await kubectl("wait", "--for=condition=Ready", `node/${node}`, "--timeout=120s");
+    await settled("model-server", "gateway");
+  });
+});

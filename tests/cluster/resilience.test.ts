@@ -1,0 +1,88 @@
+/** Steady load while pods are replaced and killed: what callers lose. */
+import { beforeAll, describe, expect, it } from "vitest";
+import {
+  bringUpTwoOfEach,
+  GATEWAY_URL,
+  inNamespace,
+  killProcesses,
+  loadImages,
+  podsOf,
+  settled,
+} from "./cluster.js";
+import { IMAGES, PHOTO } from "./photo.js";
+import { type LoadReport, startLoad } from "./steady-load.js";
+
+const CALLERS = { keepingCallers: 2, newCallers: 2 };
+
+beforeAll(async () => {
+  await loadImages(...IMAGES);
+  await bringUpTwoOfEach();
+});
+
+async function underLoad(what: string, disturb: () => Promise<void>): Promise<LoadReport> {
+  const load = startLoad({ url: GATEWAY_URL, photo: PHOTO, ...CALLERS });
+  let report: LoadReport;
+  try {
+    await disturb();
+  } finally {
+    report = await load.stop();
+  }
+  process.stderr.write(
+    `${what}: ${report.requests} requests, ${report.failures.length} failed, slowest ${report.slowestMs} ms\n`,
+  );
+  return report;
+}
+
+describe("under steady load no request fails", () => {
+  it("while the model servers are replaced by a rolling update", async () => {
+    const report = await underLoad("rolling update of the model servers", async () => {
+      await inNamespace("rollout", "restart", "deployment/model-server");
+      await settled("model-server");
+    });
+    expect(report.failures).toEqual([]);
+    expect(report.requests).toBeGreaterThan(50);
+  });
+
+  it("while the gateways are replaced by a rolling update", async () => {
+    const report = await underLoad("rolling update of the gateways", async () => {
+      await inNamespace("rollout", "restart", "deployment/gateway");
+      await settled("gateway");
+    });
+    expect(report.failures).toEqual([]);
+    expect(report.requests).toBeGreaterThan(50);
+  });
+
+  it.each(["model-server", "gateway"] as const)("while a pod of the %s tier is deleted", async (tier) => {
+    const [pod] = await podsOf(tier);
+    const report = await underLoad(`${tier} deleted`, async () => {
+      await inNamespace("delete", "pod", pod?.name ?? "");
+      await settled(tier);
+    });
+    expect(report.failures).toEqual([]);
+  });
+
+  it("while a model server is killed by SIGKILL", async ({ skip }) => {
+    const [pod] = await podsOf("model-server");
+    const report = await underLoad("model server killed", async () => {
+      if (pod === undefined || !(await killProcesses(pod)))
+        skip("the pod's processes are on another machine");
+      await inNamespace("wait", "--for=condition=Ready=false", `pod/${pod?.name}`, "--timeout=60s");
+      await settled("model-server");
+    });
+    expect(report.failures).toEqual([]);
+  });
+});
+
+it("a gateway that is killed by SIGKILL takes with it what it had in hand, and what came before the cluster noticed", async ({
+  skip,
+}) => {
+  const [pod] = await podsOf("gateway");
+  const report = await underLoad("gateway killed", async () => {
+    if (pod === undefined || !(await killProcesses(pod))) skip("the pod's processes are on another machine");
+    await inNamespace("wait", "--for=condition=Ready=false", `pod/${pod?.name}`, "--timeout=60s");
+    await settled("gateway");
+  });
+  for (const { reason } of report.failures) expect(reason).toMatch(/ECONNRESET|ECONNREFUSED|socket hang up/);
+  // Each caller's request in flight, and connections refused within the second or so until the endpoint is gone.
+  expect(report.failures.length).toBeLessThanOrEqual(40);
+});

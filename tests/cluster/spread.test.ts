@@ -1,0 +1,59 @@
+/** New model servers get their share of the requests, without a mesh and without new connections by chance. */
+import { setTimeout as measuringFor } from "node:timers/promises";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import {
+  bringUpTwoOfEach,
+  counterOf,
+  GATEWAY_URL,
+  inNamespace,
+  kubectl,
+  loadImages,
+  type Pod,
+  podsOf,
+  settled,
+} from "./cluster.js";
+import { IMAGES, PHOTO } from "./photo.js";
+import { startLoad } from "./steady-load.js";
+
+const ADMIN_PORT = 8502;
+const NOTICED_WITHIN_MS = 15_000;
+const MEASURED_FOR_MS = 15_000;
+
+beforeAll(async () => {
+  await loadImages(...IMAGES);
+  await bringUpTwoOfEach();
+  // It would bring a single server to two.
+  await inNamespace("delete", "horizontalpodautoscaler/model-server");
+  await inNamespace("scale", "deployment/model-server", "--replicas=1");
+  await settled("model-server");
+});
+
+afterAll(async () => {
+  await kubectl("apply", "--kustomize=deploy/k8s/overlays/kind");
+});
+
+async function answered(pods: readonly Pod[]): Promise<number[]> {
+  return await Promise.all(
+    pods.map((pod) => counterOf(pod, ADMIN_PORT, "vitrine_model_server_requests_total")),
+  );
+}
+
+it("from one model server to three: each has an even share 15 s after it is ready", async () => {
+  const load = startLoad({ url: GATEWAY_URL, photo: PHOTO, keepingCallers: 2, newCallers: 2, pauseMs: 20 });
+  await inNamespace("scale", "deployment/model-server", "--replicas=3");
+  await inNamespace("wait", "--for=jsonpath={.status.readyReplicas}=3", "deployment/model-server");
+  await measuringFor(NOTICED_WITHIN_MS);
+  const pods = await podsOf("model-server");
+  const before = await answered(pods);
+  await measuringFor(MEASURED_FOR_MS);
+  const after = await answered(pods);
+  const { requests, failures } = await load.stop();
+
+  const counts = after.map((count, index) => count - (before[index] ?? 0));
+  const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
+  process.stderr.write(`of ${requests} requests, in ${MEASURED_FOR_MS} ms: ${counts.join(", ")}\n`);
+  expect(failures).toEqual([]);
+  expect(counts).toHaveLength(3);
+  expect(mean).toBeGreaterThan(20);
+  for (const count of counts) expect(Math.abs(count - mean) / mean).toBeLessThan(0.2);
+});
