@@ -166,7 +166,7 @@ describe("a model without a map of its own is explained by occlusion", () => {
       "mixes the rows of a batch",
       (input) => {
         const spots = spotsOf(input, false);
-        return logitsOf(spots.map((spot) => spot / sum(spots)));
+        return logitsOf(spots.map((spot) => spot / spots.length));
       },
     ],
   ])("one by one where the model %s", async (_what, predict) => {
