@@ -27,6 +27,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "classify pictures: files, folders, links, lists of them",
     load: async () => (await import("./commands/classify.js")).classify,
   },
+  bench: {
+    summary: "load a gateway and say where the time goes",
+    load: async () => (await import("./commands/bench.js")).bench,
+  },
   parity: {
     summary: "say where a tensor of training and ours part ways",
     load: async () => (await import("./commands/parity.js")).parity,

@@ -1,0 +1,247 @@
+/** A load on a gateway: requests in a closed or an open loop, and a record of what came of them. */
+import { performance } from "node:perf_hooks";
+import { setTimeout as delay } from "node:timers/promises";
+import { arrivalGaps, type Load } from "./arrivals.js";
+import { ABANDONED, type Answer, createSender, type LoadRequest } from "./send.js";
+import { createSeries, type Series } from "./series.js";
+
+export interface LoadPlan {
+  readonly gatewayUrl: string;
+  readonly load: Load;
+  /** Sent in turn. */
+  readonly requests: readonly LoadRequest[];
+  /** Requests that begin so early are answered and not counted. */
+  readonly warmUpMs: number;
+  /** Of the part that counts. */
+  readonly durationMs: number;
+  /** Ends the load earlier, when so many that count have begun. */
+  readonly mostRequests: number;
+  readonly timeoutMs: number;
+  readonly apiKey?: string | undefined;
+  /** Ends the load; what is under way then is not counted. */
+  readonly signal: AbortSignal;
+  /** Called when the warm-up is over. */
+  readonly onCounting?: () => void;
+  readonly onProgress?: (record: LoadRecord) => void;
+}
+
+export interface LoadRecord {
+  /** From the end of the warm-up to the last answer that counts. */
+  readonly seconds: number;
+  readonly ok: number;
+  readonly failures: ReadonlyMap<string, number>;
+  /**
+   * Milliseconds of the requests that were answered. In an open loop they count from the moment at which the request
+   * was due, so that a target that halts is seen by all who would have asked meanwhile.
+   */
+  readonly latencyMs: Series;
+  /** By stage: those of `Server-Timing` but `total`; `waiting` is what they leave of it, `network` what it leaves of the answer's time. */
+  readonly stagesMs: ReadonlyMap<string, Series>;
+  /** Open loop only: how late requests were sent. More than a few milliseconds is the loader's fault, or the limit of requests under way. */
+  readonly latenessMs: Series;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  /** CPU seconds of this process per second, and the share of time in which its event loop was at work. */
+  readonly loader: { readonly cores: number; readonly busyShare: number };
+}
+
+/** Outcome of arrivals for which the load's end came before their turn. */
+export const NOT_SENT = "NOT_SENT";
+
+/** A caller of a closed loop rests so long after a failure, as clients do that heed Retry-After; a dead target is not hammered. */
+const PAUSE_AFTER_FAILURE_MS = 50;
+
+/** Requests under way at a time in an open loop; what is due beyond waits here, and its waiting counts. */
+const MOST_UNDER_WAY = 1024;
+
+/**
+ * Runs a load to its end. Requests under way at the end of `durationMs` are waited for; they count.
+ *
+ * @returns what came of it, also when the signal ended it.
+ */
+export async function runLoad(plan: LoadPlan): Promise<LoadRecord> {
+  const { load, signal } = plan;
+  const sender = createSender(plan.gatewayUrl, plan);
+  const startedMs = performance.now();
+  const countFromMs = startedMs + plan.warmUpMs;
+  const endMs = countFromMs + plan.durationMs;
+  const record = createRecord(countFromMs);
+  let begun = 0;
+  let counted = 0;
+
+  const isOver = (): boolean => signal.aborted || performance.now() >= endMs || counted >= plan.mostRequests;
+
+  /** @param dueMs when it should have begun. */
+  async function one(dueMs: number): Promise<string> {
+    const request = plan.requests[begun++ % plan.requests.length];
+    if (request === undefined) throw new Error("a load without requests");
+    const counts = dueMs >= countFromMs;
+    if (counts) counted++;
+    const sentMs = performance.now();
+    const answer = await sender.send(request);
+    if (counts)
+      record.add({ answer, dueMs, sentMs, endedMs: performance.now(), bytes: request.body.byteLength });
+    return answer.outcome;
+  }
+
+  const counting = setTimeout(() => {
+    record.begin();
+    plan.onCounting?.();
+  }, plan.warmUpMs);
+  const progress = setInterval(() => plan.onProgress?.(record.read()), 250);
+  const close = (): void => sender.close();
+  signal.addEventListener("abort", close, { once: true });
+  try {
+    if (load.kind === "closed") {
+      const caller = async (): Promise<void> => {
+        while (!isOver()) {
+          if ((await one(performance.now())) !== "OK") await delay(PAUSE_AFTER_FAILURE_MS);
+        }
+      };
+      await Promise.all(Array.from({ length: load.concurrency }, caller));
+    } else {
+      const notSent = await openLoop(
+        arrivalGaps(load.perSecond, load.arrivals),
+        startedMs,
+        isOver,
+        one,
+        signal,
+      );
+      for (const dueMs of notSent) if (dueMs >= countFromMs && !signal.aborted) record.fail(NOT_SENT);
+    }
+  } finally {
+    clearTimeout(counting);
+    clearInterval(progress);
+    signal.removeEventListener("abort", close);
+    sender.close();
+  }
+  return record.read();
+}
+
+/** @returns when the arrivals were due for which there was no room until the end. */
+async function openLoop(
+  gapMs: () => number,
+  startedMs: number,
+  isOver: () => boolean,
+  begin: (dueMs: number) => Promise<unknown>,
+  signal: AbortSignal,
+): Promise<readonly number[]> {
+  const underWay = new Set<Promise<unknown>>();
+  const waiting: number[] = [];
+  let nextMs = startedMs + gapMs();
+
+  const beginNext = (): void => {
+    const dueMs = underWay.size < MOST_UNDER_WAY ? waiting.shift() : undefined;
+    if (dueMs === undefined) return;
+    const running: Promise<unknown> = begin(dueMs).finally(() => {
+      underWay.delete(running);
+      if (!isOver()) beginNext();
+    });
+    underWay.add(running);
+  };
+
+  await new Promise<void>((resolve) => {
+    let timer: NodeJS.Timeout | undefined;
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const arrive = (): void => {
+      const nowMs = performance.now();
+      while (nextMs <= nowMs && !isOver()) {
+        waiting.push(nextMs);
+        nextMs += gapMs();
+        beginNext();
+      }
+      if (isOver()) {
+        signal.removeEventListener("abort", onAbort);
+        resolve();
+      } else timer = setTimeout(arrive, nextMs - nowMs);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    arrive();
+  });
+  await Promise.all(underWay);
+  return waiting;
+}
+
+interface Ended {
+  readonly answer: Answer;
+  readonly dueMs: number;
+  readonly sentMs: number;
+  readonly endedMs: number;
+  readonly bytes: number;
+}
+
+function createRecord(countFromMs: number) {
+  const latencyMs = createSeries();
+  const latenessMs = createSeries();
+  const stagesMs = new Map<string, Series>();
+  const failures = new Map<string, number>();
+  let lastMs = countFromMs;
+  let sentBytes = 0;
+  let receivedBytes = 0;
+  let cpuAtBegin = process.cpuUsage();
+  let loopAtBegin = performance.eventLoopUtilization();
+
+  function fail(outcome: string): void {
+    failures.set(outcome, (failures.get(outcome) ?? 0) + 1);
+  }
+
+  function addStage(stage: string, ms: number): void {
+    const series = stagesMs.get(stage) ?? createSeries();
+    stagesMs.set(stage, series);
+    series.add(ms);
+  }
+
+  return {
+    fail,
+
+    begin(): void {
+      cpuAtBegin = process.cpuUsage();
+      loopAtBegin = performance.eventLoopUtilization();
+    },
+
+    add({ answer, dueMs, sentMs, endedMs, bytes }: Ended): void {
+      if (answer.outcome === ABANDONED) return;
+      lastMs = Math.max(lastMs, endedMs);
+      if (answer.outcome !== "OK") {
+        fail(answer.outcome);
+        return;
+      }
+      latencyMs.add(endedMs - dueMs);
+      latenessMs.add(sentMs - dueMs);
+      sentBytes += bytes;
+      receivedBytes += answer.answerBytes;
+      const totalMs = answer.stagesMs.get("total");
+      if (totalMs === undefined) return;
+      let restMs = totalMs;
+      for (const [stage, ms] of answer.stagesMs) {
+        if (stage === "total") continue;
+        addStage(stage, ms);
+        restMs -= ms;
+      }
+      addStage("waiting", Math.max(0, restMs));
+      addStage("network", Math.max(0, endedMs - sentMs - totalMs));
+    },
+
+    read(): LoadRecord {
+      const seconds = Math.max(0, lastMs - countFromMs) / 1000;
+      const cpu = process.cpuUsage(cpuAtBegin);
+      return {
+        seconds,
+        ok: latencyMs.count,
+        failures,
+        latencyMs,
+        latenessMs,
+        stagesMs,
+        sentBytes,
+        receivedBytes,
+        loader: {
+          cores: seconds === 0 ? 0 : (cpu.user + cpu.system) / 1e6 / seconds,
+          busyShare: performance.eventLoopUtilization(loopAtBegin).utilization,
+        },
+      };
+    },
+  };
+}
