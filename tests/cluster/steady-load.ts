@@ -15,7 +15,7 @@ export interface LoadOptions {
   readonly pauseMs?: number;
 }
 
-export interface LoadFailure {
+interface LoadFailure {
   /** Since the start of the load. */
   readonly atMs: number;
   readonly tookMs: number;
