@@ -1,4 +1,5 @@
 /** The scaler's settings. */
+import { drainWaitSetting } from "@vitrine/runtime/lifecycle";
 import { logLevelSetting } from "@vitrine/runtime/logger";
 import { type Config, setting } from "@vitrine/runtime/settings";
 import { z } from "zod";
@@ -40,6 +41,7 @@ export const scalerSettings = {
     description: "Milliseconds in which a pod must have answered /metrics to be counted.",
     placeholder: "milliseconds",
   }),
+  drainWaitMs: drainWaitSetting,
   logLevel: logLevelSetting,
 };
 

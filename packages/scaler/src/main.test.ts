@@ -69,6 +69,7 @@ async function start(
       tlsKeyFile: undefined,
       clusterDomain: "cluster.local",
       scrapeTimeoutMs,
+      drainWaitMs: 0,
       logLevel: "silent",
     },
     {
@@ -239,6 +240,7 @@ describe("the external metrics API", () => {
       tlsCertFile,
       tlsKeyFile,
       scrapeTimeoutMs: 100,
+      drainWaitMs: 0,
       logLevel: "silent" as const,
     };
     const scaler = await startScaler(config, { logger, version: "0" });

@@ -1,5 +1,6 @@
 /** Starts the scaler. */
 import { readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { GrpcServer } from "@vitrine/protocol/grpc/server";
 import type { ServerTls } from "@vitrine/protocol/grpc/tls";
 import { startAdminServer } from "@vitrine/runtime/admin-server";
@@ -63,6 +64,7 @@ export async function startScaler(config: ScalerConfig, parts: ScalerParts): Pro
     ready: Promise.resolve(),
     async drain(graceMs) {
       isDraining = true;
+      if (config.drainWaitMs > 0) await delay(config.drainWaitMs);
       await Promise.all([api.close(), grpc.drain(graceMs)]);
       await admin.close();
       closeMetrics();
