@@ -18,6 +18,8 @@ export interface LoadPlan {
   readonly mostRequests: number;
   readonly timeoutMs: number;
   readonly apiKey?: string | undefined;
+  /** Requests under way at a time in an open loop; what is due beyond waits here, and its waiting counts. */
+  readonly mostUnderWay?: number;
   /** Ends the load; what is under way then is not counted. */
   readonly signal: AbortSignal;
   /** Called when the warm-up is over. */
@@ -51,7 +53,6 @@ export const NOT_SENT = "NOT_SENT";
 /** A caller of a closed loop rests so long after a failure, as clients do that heed Retry-After; a dead target is not hammered. */
 const PAUSE_AFTER_FAILURE_MS = 50;
 
-/** Requests under way at a time in an open loop; what is due beyond waits here, and its waiting counts. */
 const MOST_UNDER_WAY = 1024;
 
 /**
@@ -100,13 +101,14 @@ export async function runLoad(plan: LoadPlan): Promise<LoadRecord> {
       };
       await Promise.all(Array.from({ length: load.concurrency }, caller));
     } else {
-      const notSent = await openLoop(
-        arrivalGaps(load.perSecond, load.arrivals),
+      const notSent = await openLoop({
+        gapMs: arrivalGaps(load.perSecond, load.arrivals),
         startedMs,
+        mostUnderWay: plan.mostUnderWay ?? MOST_UNDER_WAY,
         isOver,
-        one,
+        begin: one,
         signal,
-      );
+      });
       for (const dueMs of notSent) if (dueMs >= countFromMs && !signal.aborted) record.fail(NOT_SENT);
     }
   } finally {
@@ -118,20 +120,30 @@ export async function runLoad(plan: LoadPlan): Promise<LoadRecord> {
   return record.read();
 }
 
+interface OpenLoop {
+  readonly gapMs: () => number;
+  readonly startedMs: number;
+  readonly mostUnderWay: number;
+  readonly isOver: () => boolean;
+  readonly begin: (dueMs: number) => Promise<unknown>;
+  readonly signal: AbortSignal;
+}
+
 /** @returns when the arrivals were due for which there was no room until the end. */
-async function openLoop(
-  gapMs: () => number,
-  startedMs: number,
-  isOver: () => boolean,
-  begin: (dueMs: number) => Promise<unknown>,
-  signal: AbortSignal,
-): Promise<readonly number[]> {
+async function openLoop({
+  gapMs,
+  startedMs,
+  mostUnderWay,
+  isOver,
+  begin,
+  signal,
+}: OpenLoop): Promise<readonly number[]> {
   const underWay = new Set<Promise<unknown>>();
   const waiting: number[] = [];
   let nextMs = startedMs + gapMs();
 
   const beginNext = (): void => {
-    const dueMs = underWay.size < MOST_UNDER_WAY ? waiting.shift() : undefined;
+    const dueMs = underWay.size < mostUnderWay ? waiting.shift() : undefined;
     if (dueMs === undefined) return;
     const running: Promise<unknown> = begin(dueMs).finally(() => {
       underWay.delete(running);

@@ -3,9 +3,13 @@ import { EXIT_DONE, EXIT_FAILED, type Io } from "@vitrine/runtime/lifecycle";
 import { type Config, setting, UsageError } from "@vitrine/runtime/settings";
 import { z } from "zod";
 import { ARRIVALS, type Load } from "../bench/arrivals.js";
+import { QUICK_TIMES, USUAL_TIMES } from "../bench/measure.js";
 import { readPictures } from "../bench/pictures.js";
 import { reportOf } from "../bench/report.js";
+import { rightSize } from "../bench/right-size.js";
 import { runBench } from "../bench/run-bench.js";
+import { sizePatch } from "../bench/size-patch.js";
+import { sizeReport } from "../bench/size-report.js";
 import { whyNotLoad } from "../bench/target-host.js";
 import { usageReader } from "../bench/tier-usage.js";
 import { createGatewayClient } from "../classify/gateway-client.js";
@@ -58,8 +62,28 @@ export const benchSettings = {
   allowPublicHost: setting(z.boolean().default(false), {
     description: "Load a gateway with a public address, too. Only for one that is yours.",
   }),
-  format: setting(z.enum(["table", "json"]).default("table"), {
-    description: "table for a person, json for a program.",
+  rightSize: setting(z.boolean().default(false), {
+    description:
+      "Measures memory, CPU per picture and p95 under rising load, in about two minutes, and says what to ask of a cluster for --pictures-per-second.",
+  }),
+  picturesPerSecond: setting(z.number().positive().max(1_000_000).optional(), {
+    description: "With --right-size: the load that shall be carried at the busiest time.",
+    placeholder: "count",
+  }),
+  p95Ms: setting(z.number().positive().default(300), {
+    description: "With --right-size: how long 95 of 100 answers may take at most.",
+    placeholder: "ms",
+  }),
+  cpuFactor: setting(z.number().positive().max(100).default(1), {
+    description:
+      "With --right-size: how many times as long a core of the cluster takes as one of this machine.",
+    placeholder: "factor",
+  }),
+  quick: setting(z.boolean().default(false), {
+    description: "With --right-size: measures for 40 s only; p95 then stands on fewer answers.",
+  }),
+  format: setting(z.enum(["table", "json", "yaml"]).default("table"), {
+    description: "table for a person, json for a program; with --right-size yaml, patches for deploy/k8s.",
   }),
   output: setting(z.string().min(1).optional(), {
     description: "File to write the result to instead of standard output.",
@@ -82,21 +106,62 @@ when a request failed.`,
     ["vitrine bench", "both tiers on this machine, 8 callers, 30 s"],
     ["vitrine bench photos/ --rate 50 --arrivals poisson", "as 50 people a second would ask"],
     ["vitrine bench photos/ --gateway http://127.0.0.1:9696 --concurrency 32", "a gateway that is up"],
+    ["vitrine bench photos/ --right-size --pictures-per-second 20", "what to ask of a cluster"],
     ["vitrine bench photo.jpg --requests 1000 --format json --output bench.json", "for a program"],
   ],
   settings: benchSettings,
   async run({ config, origins, args }, io) {
-    if (config.rate !== undefined && origins.concurrency !== "default") {
-      throw new UsageError(["--rate was given beside --concurrency, expected one of them"]);
-    }
-    if (config.gateway !== undefined && config.basePath !== undefined) {
-      throw new UsageError([
-        "--base-path was given beside --gateway, which has a model already, expected one of them",
-      ]);
-    }
-    return await measure(config, args, io);
+    const problems = problemsOf(config, (key) => origins[key] !== "default");
+    if (problems.length > 0) throw new UsageError(problems);
+    return config.picturesPerSecond === undefined
+      ? await measure(config, args, io)
+      : await size(config, config.picturesPerSecond, args, io);
   },
 });
+
+/** Flags that do not go together. */
+function problemsOf(config: BenchConfig, isGiven: (key: keyof BenchConfig) => boolean): string[] {
+  const problems: string[] = [];
+  if (config.rate !== undefined && isGiven("concurrency")) {
+    problems.push("--rate was given beside --concurrency, expected one of them");
+  }
+  if (config.gateway !== undefined && config.basePath !== undefined) {
+    problems.push("--base-path was given beside --gateway, which has a model already, expected one of them");
+  }
+  if (config.rightSize !== (config.picturesPerSecond !== undefined)) {
+    problems.push(
+      config.rightSize
+        ? "--right-size was given alone, expected --pictures-per-second beside it"
+        : "--pictures-per-second was given alone, expected --right-size beside it",
+    );
+  }
+  if (config.rightSize && config.gateway !== undefined) {
+    problems.push("--right-size was given beside --gateway, expected none: it measures tiers of its own");
+  }
+  if (config.format === "yaml" && !config.rightSize) {
+    problems.push("--format was yaml, expected --right-size beside it");
+  }
+  return problems;
+}
+
+async function size(
+  config: BenchConfig,
+  picturesPerSecond: number,
+  paths: readonly string[],
+  io: Io,
+): Promise<number> {
+  const { p95Ms, cpuFactor } = config;
+  const facts = await rightSize({
+    basePath: config.basePath ?? SHIPPED_MODEL,
+    pictures: await readPictures(paths),
+    wish: { picturesPerSecond, p95Ms, cpuFactor },
+    times: config.quick ? QUICK_TIMES : USUAL_TIMES,
+    io,
+  });
+  const texts = { table: sizeReport, yaml: sizePatch, json: asJson };
+  await write(config, io, texts[config.format](facts));
+  return facts.sizing.keepsP95 ? EXIT_DONE : EXIT_FAILED;
+}
 
 async function measure(config: BenchConfig, paths: readonly string[], io: Io): Promise<number> {
   const pictures = await readPictures(paths);
@@ -120,12 +185,18 @@ async function measure(config: BenchConfig, paths: readonly string[], io: Io): P
           io,
           readUsage: undefined,
         });
-  const output = await openOutput(config.output, false, io.stdout);
-  await output.write(
-    config.format === "json" ? `${JSON.stringify(result, undefined, 2)}\n` : reportOf(result),
-  );
-  await output.close();
+  await write(config, io, config.format === "json" ? asJson(result) : reportOf(result));
   return result.failed > config.maxFailures || result.answered === 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+async function write({ output: file }: BenchConfig, { stdout }: Io, text: string): Promise<void> {
+  const output = await openOutput(file, false, stdout);
+  await output.write(text);
+  await output.close();
+}
+
+function asJson(value: object): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
 function loadOf({ rate, arrivals, concurrency }: BenchConfig): Load {
