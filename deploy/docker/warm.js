@@ -1,0 +1,52 @@
+/**
+ * Starts a tier once as its image will, asks it a little, and ends it, so that Node.js leaves what it compiled in the
+ * folder that NODE_COMPILE_CACHE names. Run with the image's files, as the image's user: its id is part of the cache's name.
+ *
+ * Usage: node warm.js gateway|model-server
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { TIERS } from "./tiers.js";
+
+const MODEL = fileURLToPath(new URL("model", import.meta.url));
+
+/** The commands, and what to ask of the first address that each prints. */
+const STARTS = {
+  gateway: {
+    words: ["gateway", "--port=0", "--tf-serving-host=127.0.0.1:1"],
+    requests: [["/readyz"], ["/"], ["/metrics"], ["/predict", { body: "{}", type: "application/json" }]],
+  },
+  "model-server": {
+    words: ["serve", "--port=0", "--rest-api-port=auto", `--model-base-path=${MODEL}`, "--model-name=warm"],
+    requests: [
+      ["/readyz"],
+      ["/metrics"],
+      ["/v1/models/warm/metadata"],
+      ["/v1/models/warm:predict", { body: "{}" }],
+    ],
+  },
+};
+
+const tier = process.argv[2];
+const { words, requests } = STARTS[tier];
+const child = spawn(process.execPath, [...TIERS[tier].nodeFlags, "/app/image.js", ...words], {
+  stdio: ["ignore", "ignore", "pipe"],
+});
+const ended = once(child, "exit");
+for await (const line of createInterface({ input: child.stderr })) {
+  const address = / listens on .*(http:\S+)/.exec(line)?.[1];
+  if (address === undefined) continue;
+  for (const [path, post] of requests) {
+    const options = post && {
+      method: "POST",
+      body: post.body,
+      headers: { "content-type": post.type ?? "text/plain" },
+    };
+    await (await fetch(`${address}${path}`, options)).arrayBuffer();
+  }
+  child.kill("SIGTERM");
+}
+const [code] = await ended;
+if (code !== 0) throw new Error(`${tier} ended with ${code}, expected 0`);
