@@ -96,6 +96,12 @@ export async function run(argv: readonly string[], io: Io = processIo()): Promis
       io.stderr.write(`See vitrine ${name} --help\n`);
       return EXIT_USAGE;
     }
+    if (isLeftOut(error, name)) {
+      io.stderr.write(
+        `vitrine ${name}: this installation does not hold it; the image of a tier holds that tier's commands alone\n`,
+      );
+      return EXIT_USAGE;
+    }
     if (isInterruption(error, io.signal)) {
       io.stderr.write(`vitrine ${name}: interrupted\n`);
       return EXIT_FAILED;
@@ -105,6 +111,12 @@ export async function run(argv: readonly string[], io: Io = processIo()): Promis
     io.stderr.write(`vitrine ${name}: ${text}\n`);
     return EXIT_FAILED;
   }
+}
+
+/** Whether it is the command's own file that is not there. */
+function isLeftOut(error: unknown, name: string): boolean {
+  if (!(error instanceof Error) || !("url" in error)) return false;
+  return "code" in error && error.code === "ERR_MODULE_NOT_FOUND" && `${error.url}`.endsWith(`/${name}.js`);
 }
 
 /** What a wait throws that was ended because the process shall end. */
