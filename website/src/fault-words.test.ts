@@ -1,28 +1,34 @@
 import { REASONS } from "@vitrine/protocol/status";
 import { describe, expect, it } from "vitest";
 import type { Fault } from "./fault.js";
-import { isKnownReason, wordsOfFault } from "./fault-words.js";
-import { filePhoto, info, linkPhoto } from "./testing/fixtures.js";
+import { type FaultCircumstances, isKnownReason, wordsOfFault } from "./fault-words.js";
+import { sayIn } from "./say.js";
+import { say as english, filePhoto, info, linkPhoto } from "./testing/fixtures.js";
+import { LANGUAGES } from "./words/language.js";
 
-const { limits } = info;
+const around = { ...english, limits: info.limits };
 
-function say(fault: Fault, photo = filePhoto(), isOver = false): string {
-  const { title, text } = wordsOfFault(fault, isOver, { photo, limits });
+function say(fault: Fault, photo = filePhoto(), changes: Partial<FaultCircumstances> = {}): string {
+  const { title, text } = wordsOfFault(fault, { ...around, photo, ...changes });
   return `${title}. ${text}`;
 }
 
 describe("wordsOfFault", () => {
-  it("has words for every reason of the catalogue, and shows none of its codes", () => {
-    for (const reason of Object.keys(REASONS)) {
-      expect(isKnownReason(reason), reason).toBe(true);
-      if (isKnownReason(reason)) {
-        const { title, text } = wordsOfFault({ reason }, false, { photo: filePhoto(), limits });
-        expect(title, reason).toMatch(/^[A-Z]/);
-        expect(text, reason).toMatch(/\.$/);
-        expect(`${title} ${text}`, reason).not.toMatch(/[A-Z]_[A-Z]|undefined|NaN/);
+  it.each(LANGUAGES)(
+    "has words in %s for every reason of the catalogue, and shows none of its codes",
+    async (language) => {
+      const said = { ...(await sayIn(language)), limits: info.limits };
+      for (const reason of Object.keys(REASONS)) {
+        expect(isKnownReason(reason), reason).toBe(true);
+        if (isKnownReason(reason)) {
+          const { title, text } = wordsOfFault({ reason }, { ...said, photo: filePhoto() });
+          expect(title, reason).toMatch(/^[\p{Lu}\p{Lo}]/u);
+          expect(text, reason).toMatch(/\.$/);
+          expect(`${title} ${text}`, reason).not.toMatch(/[A-Z]_[A-Z]|undefined|NaN/);
+        }
       }
-    }
-  });
+    },
+  );
 
   it("says the size and the limit of a photo that is too large", () => {
     const photo = filePhoto();
@@ -47,17 +53,24 @@ describe("wordsOfFault", () => {
   it("says when to try again, and later that it is time", () => {
     const busy: Fault = { reason: "OVERLOADED", retryAfterSeconds: 3 };
     expect(say(busy)).toContain("Try again in about 3 seconds.");
-    expect(say(busy, filePhoto(), true)).toContain("You can try again now.");
+    expect(say(busy, filePhoto(), { secondsLeft: 2 })).toContain("Try again in 2 seconds.");
+    expect(say(busy, filePhoto(), { isOver: true })).toContain("You can try again now.");
   });
 
   it("offers another try where one may help, and none where the photo is at fault", () => {
-    const around = { photo: filePhoto(), limits };
-    const canRetry = (reason: Fault["reason"]) => wordsOfFault({ reason }, false, around).canRetry;
+    const canRetry = (reason: Fault["reason"]) =>
+      wordsOfFault({ reason }, { ...around, photo: filePhoto() }).canRetry;
     expect(
       ["OVERLOADED", "OFFLINE", "STALLED", "CANCELLED", "DEADLINE_EXCEEDED"].every(
         (reason) => isKnownReason(reason) && canRetry(reason),
       ),
     ).toBe(true);
     expect(canRetry("IMAGE_UNDECODABLE")).toBe(false);
+  });
+
+  it("tells a key that is missing from one that is wrong", () => {
+    const fault: Fault = { reason: "UNAUTHENTICATED" };
+    expect(say(fault)).toContain("asks for a key");
+    expect(say(fault, filePhoto(), { isKeyRefused: true })).toContain("not known here");
   });
 });

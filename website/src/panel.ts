@@ -15,7 +15,10 @@ export interface AnsweredItem {
    * The upload that was answered, made anew for each call: body and headers of `POST /predict`. The photos are
    * shrunk in it where they were before, which takes a moment after a reload. Rejects never.
    */
-  request(): Promise<{ readonly body: FormData | string; readonly headers: Readonly<Record<string, string>> }>;
+  request(): Promise<{
+    readonly body: FormData | string;
+    readonly headers: Readonly<Record<string, string>>;
+  }>;
   readonly answer: PredictResponse;
   readonly info: InfoResponse;
   /** Of the photo that the page shows large, upright: a blob: address. Undefined while a link's picture is on its way. */

@@ -1,13 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { faultOfFile, firstOfUriList, hostOf, parseLink } from "./photo.js";
+import { faultOfKind, firstOfUriList, hostOf, parseLink } from "./photo.js";
+import { info } from "./testing/fixtures.js";
 
-const limits = {
-  max_image_bytes: 1000,
-  max_image_pixels: 1_000_000,
-  max_images: 8,
-  timeout_ms: 20_000,
-  media_types: ["image/jpeg", "image/png"],
-};
+const limits = { ...info.limits, media_types: ["image/jpeg", "image/png"] };
 
 describe("parseLink", () => {
   it("takes one http or https address and trims it", () => {
@@ -45,29 +40,30 @@ describe("hostOf", () => {
   });
 });
 
-describe("faultOfFile", () => {
-  it("lets a picture within the limits pass", () => {
-    expect(faultOfFile({ size: 1000, type: "image/png" }, limits)).toBeUndefined();
+describe("faultOfKind", () => {
+  const named = (type: string, name = "a") => ({ type, name });
+
+  it("lets a picture of a kind that is read pass", () => {
+    expect(faultOfKind(named("image/png"), limits)).toBeUndefined();
   });
 
-  it("refuses a file that is too large or of another kind", () => {
-    expect(faultOfFile({ size: 1001, type: "image/png" }, limits)).toEqual({ reason: "IMAGE_TOO_LARGE" });
-    expect(faultOfFile({ size: 1, type: "application/pdf" }, limits)).toEqual({
-      reason: "IMAGE_TYPE_UNSUPPORTED",
-    });
-    expect(faultOfFile({ size: 1, type: "image/heic" }, limits)).toEqual({
-      reason: "IMAGE_TYPE_UNSUPPORTED",
-    });
+  it("refuses a file of another kind", () => {
+    const refused = { reason: "IMAGE_TYPE_UNSUPPORTED" };
+    expect(faultOfKind(named("application/pdf"), limits)).toEqual(refused);
+    expect(faultOfKind(named("image/tiff"), limits)).toEqual(refused);
+  });
+
+  it("leaves a HEIC photo to the browser, some of which can open it", () => {
+    expect(faultOfKind(named("image/heic"), limits)).toBeUndefined();
+    expect(faultOfKind(named("", "IMG_1.HEIC"), limits)).toBeUndefined();
   });
 
   it("leaves a file without a declared type to the gateway, which looks at the bytes", () => {
-    expect(faultOfFile({ size: 1, type: "" }, limits)).toBeUndefined();
+    expect(faultOfKind(named(""), limits)).toBeUndefined();
   });
 
   it("refuses only what is no picture at all while the limits are unknown", () => {
-    expect(faultOfFile({ size: 1e9, type: "image/heic" }, undefined)).toBeUndefined();
-    expect(faultOfFile({ size: 1, type: "video/mp4" }, undefined)).toEqual({
-      reason: "IMAGE_TYPE_UNSUPPORTED",
-    });
+    expect(faultOfKind(named("image/tiff"), undefined)).toBeUndefined();
+    expect(faultOfKind(named("video/mp4"), undefined)).toEqual({ reason: "IMAGE_TYPE_UNSUPPORTED" });
   });
 });

@@ -1,16 +1,10 @@
 import type { InfoResponse } from "@vitrine/gateway/api";
 import type { Fault } from "./fault.js";
 
-/** A photo that a person gave: a file with a URL under which this page can show it, or a link. */
+/** A photo that a person gave: a file or a link. `id` is its own in this browser, for as long as it is kept. */
 export type Photo =
-  | {
-      readonly kind: "file";
-      readonly file: File;
-      readonly previewUrl: string;
-      /** How many pictures were given at once; only the first is read. */
-      readonly givenCount: number;
-    }
-  | { readonly kind: "link"; readonly url: string };
+  | { readonly kind: "file"; readonly id: string; readonly file: File }
+  | { readonly kind: "link"; readonly id: string; readonly url: string };
 
 export type Limits = InfoResponse["limits"];
 
@@ -39,21 +33,22 @@ export function hostOf(url: string): string {
   return parseUrl(url)?.host ?? url;
 }
 
+/** Whether a file is a photo as iPhones store them. Chromium leaves the type of such a file empty, so its name counts too. */
+export function isHeic(file: { readonly type: string; readonly name: string }): boolean {
+  return /hei[cf]$/i.test(file.type || file.name);
+}
+
 /**
- * The reason why the gateway would refuse this file, as far as its size and declared type tell, so that nobody
- * uploads in vain. A file without a declared type is left to the gateway, which looks at the bytes.
+ * The reason why the gateway would refuse this file, as far as its declared type tells, so that nobody uploads in
+ * vain. A file without a declared type is left to the gateway, which looks at the bytes; a HEIC photo to the browser,
+ * some of which can open it.
  */
-export function faultOfFile(
-  file: { readonly size: number; readonly type: string },
+export function faultOfKind(
+  file: { readonly type: string; readonly name: string },
   limits: Limits | undefined,
 ): Fault | undefined {
+  if (file.type === "" || isHeic(file)) return undefined;
   const isForeign =
     limits === undefined ? !file.type.startsWith("image/") : !limits.media_types.includes(file.type);
-  if (file.type !== "" && isForeign) {
-    return { reason: "IMAGE_TYPE_UNSUPPORTED" };
-  }
-  if (limits !== undefined && file.size > limits.max_image_bytes) {
-    return { reason: "IMAGE_TOO_LARGE" };
-  }
-  return undefined;
+  return isForeign ? { reason: "IMAGE_TYPE_UNSUPPORTED" } : undefined;
 }

@@ -1,5 +1,9 @@
 import type { InfoResponse, PredictResponse } from "@vitrine/gateway/api";
+import type { Item } from "../item.js";
 import type { Photo } from "../photo.js";
+import type { Say } from "../say.js";
+import { en } from "../words/en.js";
+import { formatsOf } from "../words/formats.js";
 
 export const info: InfoResponse = {
   model: { name: "clothing-model", version: "2", signature: "serving_default" },
@@ -8,10 +12,12 @@ export const info: InfoResponse = {
   score_kind: "logits",
   threshold: 0.5,
   explain: false,
+  explain_by: null,
   limits: {
     max_image_bytes: 10 * 1024 * 1024,
     max_image_pixels: 50_000_000,
     max_images: 8,
+    max_explain_grid: 0,
     timeout_ms: 20_000,
     media_types: ["image/jpeg", "image/png"],
   },
@@ -38,8 +44,24 @@ export function answerWith(changes: Partial<PredictResponse>): PredictResponse {
   };
 }
 
-export function filePhoto(name = "a.jpg", type = "image/jpeg", givenCount = 1): Photo {
-  return { kind: "file", file: new File(["x"], name, { type }), previewUrl: "blob:a", givenCount };
+export function filePhoto(name = "a.jpg", type = "image/jpeg", id = name): Photo {
+  return { kind: "file", id, file: new File(["x"], name, { type }) };
 }
 
-export const linkPhoto: Photo = { kind: "link", url: "https://shop.example/a.jpg?token=1" };
+export const linkPhoto: Photo = { kind: "link", id: "link", url: "https://shop.example/a.jpg?token=1" };
+
+/** An item of one photo, or of the given ones, as it stands once it is answered. */
+export function itemWith(changes: Partial<Item> = {}): Item {
+  const photos = changes.photos ?? [filePhoto()];
+  return {
+    id: "item-1",
+    photos,
+    shownId: photos[0]?.id ?? "",
+    answer: answerWith({}),
+    chosenLabel: undefined,
+    draft: { words: "", title: undefined },
+    ...changes,
+  };
+}
+
+export const say: Say = { language: "en", words: en, formats: formatsOf("en", en) };

@@ -267,6 +267,7 @@ export const de: Words = {
         "Es liegt nicht an deinem Foto. Wer diese Seite betreibt, findet die Ursache im Protokoll.",
       ],
     },
+    gone: { title: "Das ist nicht mehr da", text: () => ["Vielleicht wurde es schon gelöscht."] },
     unavailable: {
       title: "Das wird hier nicht angeboten",
       text: () => ["Wer diese Seite betreibt, hat es abgeschaltet."],

@@ -288,6 +288,7 @@ export const en = {
       title: "This site is not set up correctly",
       text: () => ["It is not your photo. Whoever runs this site finds the cause in its log."],
     },
+    gone: { title: "This is no longer there", text: () => ["It may have been removed before."] },
     unavailable: {
       title: "This is not offered here",
       text: () => ["Whoever runs this site has switched it off."],

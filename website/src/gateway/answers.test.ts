@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { outcomeOf, retryAfterSecondsOf } from "./api-client.js";
-import { answerWith } from "./testing/fixtures.js";
+import { answerWith } from "../testing/fixtures.js";
+import { outcomeOf, retryAfterSecondsOf } from "./answers.js";
 
 function reasonOf(status: number, body: string): string {
   const outcome = outcomeOf(status, body, undefined);

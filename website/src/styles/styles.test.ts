@@ -1,15 +1,15 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 
 /** The colours of each scheme, by the name of their custom property. The dark scheme redefines some of the light. */
 async function readSchemes(): Promise<Record<"light" | "dark", ReadonlyMap<string, string>>> {
-  const css = await readFile(new URL("style.css", import.meta.url), "utf8");
+  const css = await readFile(new URL("base.css", import.meta.url), "utf8");
   const [light, dark] = [...css.matchAll(/:root \{([^}]*)\}/g)].map((block) => {
     const declarations = (block[1] ?? "").matchAll(/--([a-z-]+): (#[0-9a-f]{6});/g);
     return new Map([...declarations].map(([, name = "", colour = ""]) => [name, colour] as const));
   });
   if (light === undefined || dark === undefined) {
-    throw new Error("style.css has no :root for each scheme");
+    throw new Error("base.css has no :root for each scheme");
   }
   return { light, dark: new Map([...light, ...dark]) };
 }
@@ -60,4 +60,13 @@ describe.each(["light", "dark"] as const)("the colours of the %s scheme", (schem
     const colours = (await readSchemes())[scheme];
     expect(contrastOf(colours.get(shape) ?? "", colours.get(ground) ?? "")).toBeGreaterThanOrEqual(3);
   });
+});
+
+it("no distance is given by left or right, so that the page turns with its language", async () => {
+  for (const name of await readdir(new URL(".", import.meta.url))) {
+    if (!name.endsWith(".css")) continue;
+    const css = await readFile(new URL(name, import.meta.url), "utf8");
+    const physical = css.match(/(?:^|[\s;{-])(?:left|right|text-align: (?:left|right)|float)\s*:/gm) ?? [];
+    expect(physical, name).toEqual([]);
+  }
 });

@@ -1,0 +1,128 @@
+/** Draws the whole page from its state. */
+import type { Item } from "./item.js";
+import { takes } from "./item.js";
+import type { PageState } from "./page-state.js";
+import { itemOf } from "./page-state.js";
+import type { Pictures } from "./pictures.js";
+import type { DraftActions } from "./render/draft-form.js";
+import { createDraftForm } from "./render/draft-form.js";
+import { createDraftList } from "./render/draft-list.js";
+import { find, setText } from "./render/find.js";
+import { createKeyForm } from "./render/key-form.js";
+import type { Notice } from "./render/notice.js";
+import type { PhotosActions } from "./render/photos.js";
+import { createPhotos } from "./render/photos.js";
+import { createSamples } from "./render/samples.js";
+import { createSearchBox } from "./render/search-box.js";
+import { renderStaticWords } from "./render/static-words.js";
+import type { TagActions } from "./render/tag.js";
+import { createTag } from "./render/tag.js";
+import type { Say } from "./say.js";
+import { limitsText, type Site, tagViewOf } from "./tag-view.js";
+
+export interface DrawingActions extends TagActions, DraftActions, Omit<PhotosActions, "onLoaded"> {
+  onKey(key: string): void;
+  onSample(file: File): void;
+  onSampleFailed(): void;
+  onOpenDraft(itemId: string): void;
+}
+
+export interface Scene {
+  readonly state: PageState;
+  readonly site: Site;
+  readonly say: Say;
+  /** Whether the browser keeps drafts. */
+  readonly isKept: boolean;
+  /** Drafts of earlier visits. */
+  readonly recent: readonly Item[];
+}
+
+export interface Drawing {
+  draw(scene: Scene): void;
+  /** Puts the focus on the heading, whose controls before are gone or changed, and brings it into view. */
+  focusHeading(): void;
+}
+
+/** Photos of one item that a gateway is asked about before it has said how many it takes. */
+const MOST_UNKNOWN = 1;
+
+export function mostPhotosOf({ info }: Site): number {
+  return info?.limits.max_images ?? MOST_UNKNOWN;
+}
+
+export function createDrawing(pictures: Pictures, notice: Notice, actions: DrawingActions): Drawing {
+  const tag = createTag(actions);
+  const showHeading = () => tag.heading.scrollIntoView({ block: "nearest" });
+  const photos = createPhotos(pictures, {
+    ...actions,
+    // The picture has taken its room, maybe after the answer came, and pushed the heading down.
+    onLoaded: () => {
+      if (document.activeElement === tag.heading) showHeading();
+    },
+  });
+  const search = createSearchBox({ onChoose: actions.onChoose, announce: notice.announce });
+  const draft = createDraftForm(actions);
+  const key = createKeyForm(actions.onKey);
+  const samples = createSamples(actions.onSample, actions.onSampleFailed);
+  const drafts = createDraftList(actions.onOpenDraft);
+  const chooser = find("chooser", HTMLElement);
+  const chooserTitle = find("chooser-title", HTMLElement);
+  const limits = find("limits", HTMLElement);
+  const copying = find("copying", HTMLElement);
+  let announced = "";
+  let drawn: Scene | undefined;
+
+  function drawSite({ site, say }: Scene): void {
+    if (site.info === undefined) {
+      setText(limits, say.words.ways.kindsUnknown);
+      return;
+    }
+    setText(limits, limitsText(site.info, say));
+    // HEIC too: some browsers open it.
+    const accept = [...site.info.limits.media_types, "image/heic", "image/heif"].join(",");
+    for (const id of ["choose", "add"]) find(id, HTMLInputElement).accept = accept;
+  }
+
+  return {
+    draw(scene) {
+      const { state, site, say, isKept, recent } = scene;
+      const before = drawn;
+      drawn = scene;
+      if (before?.say !== say) renderStaticWords(say);
+      if (before?.say !== say || before.site.info !== site.info) drawSite(scene);
+      const item = itemOf(state);
+      const isAnswered = state.name === "item" && state.phase.name === "answered";
+      const isReading = state.name === "item" && state.phase.name === "reading";
+      const view = tagViewOf(state, site, say);
+      tag.render(view);
+      const beforeItem = before === undefined ? undefined : itemOf(before.state);
+      if (beforeItem?.id !== item?.id) search.close();
+      search.render(site.info?.labels ?? [], view.canSearch, say);
+      key.render(view.asksKey, say);
+      pictures.show(item?.photos ?? []);
+      const canAdd = item !== undefined && takes(item, "file", mostPhotosOf(site));
+      photos.render({ item, alt: view.photoAlt, canAdd, say });
+      draft.render({ item: isAnswered ? item : undefined, labels: site.info?.labels ?? [], isKept, say });
+      copying.hidden = !isAnswered;
+      chooser.hidden = isReading;
+      setText(chooserTitle, item === undefined ? say.words.ways.title : say.words.ways.titleAnother);
+      const isStart = state.name === "start";
+      if (before?.say !== say || isStart !== (before.state.name === "start")) {
+        samples.render(isStart, say);
+      }
+      if (before?.say !== say || before.recent !== recent || before.state.name !== state.name) {
+        drafts.render(isStart ? recent : [], say);
+      }
+      // Only a change of it: what was announced aside in the meantime stays.
+      if (view.announcement !== announced) {
+        announced = view.announcement;
+        notice.announce(announced);
+      }
+    },
+    focusHeading() {
+      // focus() does not scroll to what already has the focus.
+      tag.heading.focus({ preventScroll: true });
+      showHeading();
+    },
+  };
+}

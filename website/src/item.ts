@@ -1,0 +1,49 @@
+/** One thing that a person lists: its photos, what the model said of them, and the draft of its listing. */
+import type { PredictResponse } from "@vitrine/gateway/api";
+import type { Photo } from "./photo.js";
+
+export interface Draft {
+  /** Brand, colour, size: what the person adds to the category. */
+  readonly words: string;
+  /** The title as the person wrote it; undefined: as it is suggested. */
+  readonly title: string | undefined;
+}
+
+export interface Item {
+  readonly id: string;
+  /** In order; at least one, and all of one kind, as one request carries either files or links. */
+  readonly photos: readonly Photo[];
+  /** The photo that is shown large. */
+  readonly shownId: string;
+  /** Of exactly these photos; undefined while there is none. */
+  readonly answer: PredictResponse | undefined;
+  /** The person's category, a label of the model; undefined: the model's. */
+  readonly chosenLabel: string | undefined;
+  readonly draft: Draft;
+}
+
+export function newItem(id: string, photos: readonly [Photo, ...Photo[]]): Item {
+  return {
+    id,
+    photos,
+    shownId: photos[0].id,
+    answer: undefined,
+    chosenLabel: undefined,
+    draft: { words: "", title: undefined },
+  };
+}
+
+/** The photo that is shown large. */
+export function shownPhotoOf(item: Item): Photo | undefined {
+  return item.photos.find(({ id }) => id === item.shownId) ?? item.photos[0];
+}
+
+/** The category of the item: the person's, else the model's. */
+export function categoryOf(item: Item): string | undefined {
+  return item.chosenLabel ?? item.answer?.top_class;
+}
+
+/** Whether a photo can be one more of the item: one request carries either files or links, and so many at most. */
+export function takes(item: Item, kind: Photo["kind"], most: number): boolean {
+  return item.photos.length < most && item.photos.every((photo) => photo.kind === kind);
+}

@@ -1,0 +1,188 @@
+/** Items, their drafts and photos in the browser's database, so that a reload, Back or a closed tab loses nothing. */
+import { isPredictResponse, isRecord } from "../gateway/answers.js";
+import type { Item } from "../item.js";
+import { shownPhotoOf } from "../item.js";
+import type { Photo } from "../photo.js";
+
+const DATABASE = "vitrine";
+const SCHEMA = 1;
+
+/** Items that were not touched for longer are deleted, and so are all but the latest ones. */
+const KEEP_MS = 7 * 24 * 60 * 60 * 1000;
+const KEEP_ITEMS = 24;
+
+/** An item that can be taken up again. */
+export interface KeptItem {
+  readonly item: Item;
+  readonly updatedMs: number;
+}
+
+export interface ItemStore {
+  /** Keeps the item as it is now. @returns false where the browser keeps nothing, or has no room. */
+  keep(item: Item): Promise<boolean>;
+  find(id: string): Promise<Item | undefined>;
+  remove(id: string): Promise<void>;
+  /** Latest first; deletes those that are too old. */
+  list(nowMs: number): Promise<readonly KeptItem[]>;
+}
+
+/**
+ * Opens the store. A browser that offers no database (private windows of some) gets one that keeps nothing.
+ *
+ * Files lie in a store of their own under the photo's id: they are written once, and not with each letter of a title.
+ */
+export function openItemStore(): ItemStore {
+  let opened: Promise<IDBDatabase> | undefined;
+  const database = () => {
+    opened ??= openDatabase();
+    return opened;
+  };
+  const written = new Set<string>();
+
+  async function keep(item: Item): Promise<boolean> {
+    try {
+      const transaction = (await database()).transaction(["items", "files"], "readwrite");
+      transaction.objectStore("items").put(recordOf(item, Date.now()), item.id);
+      const fresh = item.photos.filter(({ id }) => !written.has(id));
+      for (const photo of fresh) {
+        if (photo.kind === "file") transaction.objectStore("files").put(photo.file, photo.id);
+      }
+      await ended(transaction);
+      for (const { id } of fresh) written.add(id);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async function find(id: string): Promise<Item | undefined> {
+    try {
+      const transaction = (await database()).transaction(["items", "files"]);
+      const record: unknown = await answerOf(transaction.objectStore("items").get(id));
+      return await itemOfRecord(record, transaction.objectStore("files"));
+    } catch {
+      return undefined;
+    }
+  }
+
+  async function remove(id: string): Promise<void> {
+    const transaction = (await database()).transaction(["items", "files"], "readwrite");
+    const record: unknown = await answerOf(transaction.objectStore("items").get(id));
+    for (const photoId of photoIdsOf(record)) transaction.objectStore("files").delete(photoId);
+    transaction.objectStore("items").delete(id);
+    await ended(transaction);
+  }
+
+  async function list(nowMs: number): Promise<readonly KeptItem[]> {
+    try {
+      const transaction = (await database()).transaction("items");
+      const records: readonly unknown[] = await answerOf(transaction.objectStore("items").getAll());
+      const kept = records.filter(isItemRecord).sort((one, other) => other.updatedMs - one.updatedMs);
+      const isStale = ({ updatedMs }: ItemRecord, place: number) =>
+        updatedMs < nowMs - KEEP_MS || place >= KEEP_ITEMS;
+      await Promise.all(kept.filter(isStale).map(({ id }) => remove(id)));
+      const items = kept
+        .filter((record, place) => !isStale(record, place))
+        .map(async ({ id, updatedMs }) => ({ item: await find(id), updatedMs }));
+      return (await Promise.all(items)).flatMap(({ item, updatedMs }) =>
+        item === undefined ? [] : [{ item, updatedMs }],
+      );
+    } catch {
+      return [];
+    }
+  }
+
+  return { keep, find, list, remove: (id) => remove(id).catch(() => undefined) };
+}
+
+function openDatabase(): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(DATABASE, SCHEMA);
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore("items");
+      request.result.createObjectStore("files");
+    };
+    request.onsuccess = () => {
+      // A tab with a later version of the page may then change the database.
+      request.result.onversionchange = () => request.result.close();
+      resolve(request.result);
+    };
+    request.onerror = () => reject(request.error);
+  });
+}
+
+function answerOf<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+function ended(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error);
+  });
+}
+
+type PhotoRecord = { readonly kind: "file" | "link"; readonly id: string; readonly url: string };
+
+type ItemRecord = Omit<Item, "photos" | "answer"> & {
+  readonly updatedMs: number;
+  readonly photos: readonly PhotoRecord[];
+  readonly answer: unknown;
+};
+
+function recordOf(item: Item, updatedMs: number): ItemRecord {
+  const photos = item.photos.map(
+    (photo): PhotoRecord => ({ kind: photo.kind, id: photo.id, url: photo.kind === "link" ? photo.url : "" }),
+  );
+  return { ...item, photos, updatedMs };
+}
+
+function isPhotoRecord(value: unknown): value is PhotoRecord {
+  return (
+    isRecord(value) &&
+    (value.kind === "file" || value.kind === "link") &&
+    typeof value.id === "string" &&
+    typeof value.url === "string"
+  );
+}
+
+/** What lies in the database may be of another version of this page. */
+function isItemRecord(value: unknown): value is ItemRecord {
+  return (
+    isRecord(value) &&
+    typeof value.id === "string" &&
+    typeof value.updatedMs === "number" &&
+    typeof value.shownId === "string" &&
+    (value.chosenLabel === undefined || typeof value.chosenLabel === "string") &&
+    isRecord(value.draft) &&
+    typeof value.draft.words === "string" &&
+    (value.draft.title === undefined || typeof value.draft.title === "string") &&
+    Array.isArray(value.photos) &&
+    value.photos.every(isPhotoRecord)
+  );
+}
+
+function photoIdsOf(record: unknown): readonly string[] {
+  return isItemRecord(record) ? record.photos.map(({ id }) => id) : [];
+}
+
+async function itemOfRecord(record: unknown, files: IDBObjectStore): Promise<Item | undefined> {
+  if (!isItemRecord(record)) return undefined;
+  const photos = await Promise.all(
+    record.photos.map(async ({ kind, id, url }): Promise<Photo | undefined> => {
+      if (kind === "link") return { kind, id, url };
+      const file: unknown = await answerOf(files.get(id));
+      return file instanceof File ? { kind, id, file } : undefined;
+    }),
+  );
+  const found = photos.filter((photo) => photo !== undefined);
+  const { id, shownId, chosenLabel, draft } = record;
+  // An answer is of exactly its photos.
+  const isWhole = found.length === photos.length;
+  const answer = isWhole && isPredictResponse(record.answer) ? record.answer : undefined;
+  const item: Item = { id, photos: found, shownId, chosenLabel, draft, answer };
+  return shownPhotoOf(item) === undefined ? undefined : item;
+}

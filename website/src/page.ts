@@ -1,0 +1,286 @@
+/** The page: its state, and what follows from each change of it. */
+import type { InfoResponse } from "@vitrine/gateway/api";
+import { curlCommand } from "./curl.js";
+import { createDrawing, mostPhotosOf } from "./drawing.js";
+import type { Fault } from "./fault.js";
+import { wordsOfFault } from "./fault-words.js";
+import type { GatewayClient } from "./gateway/client.js";
+import type { Item } from "./item.js";
+import { categoryOf, shownPhotoOf, takes } from "./item.js";
+import type { ItemStore } from "./keep/item-store.js";
+import { createSession, newId } from "./keep/session.js";
+import type { Visits } from "./keep/visits.js";
+import type { PageEvent, PageState } from "./page-state.js";
+import { itemOf, START, step } from "./page-state.js";
+import type { AnsweredItem } from "./panel.js";
+import { createPanels } from "./panels.js";
+import type { Photo } from "./photo.js";
+import { Pictures } from "./pictures.js";
+import { createReader, waitForTheWayToClear } from "./reader.js";
+import { createClipboard } from "./render/copying.js";
+import { find, setText } from "./render/find.js";
+import type { SiteKey } from "./render/key-form.js";
+import { createNotice } from "./render/notice.js";
+import type { Say } from "./say.js";
+import type { Site } from "./tag-view.js";
+import type { UploadPreparation } from "./upload/prepare.js";
+import type { Gift, Nothing, Place } from "./ways-in/ways-in.js";
+import { listenForPhotos } from "./ways-in/ways-in.js";
+import { createWhere } from "./ways-in/where.js";
+
+export interface PageParts {
+  readonly gateway: GatewayClient;
+  readonly preparation: UploadPreparation;
+  readonly siteKey: SiteKey;
+  readonly store: ItemStore;
+  readonly visits: Visits;
+  readonly say: Say;
+}
+
+export interface Page {
+  /** Asks the gateway what it serves and takes up what the tab showed before. */
+  start(): Promise<void>;
+  speak(say: Say): void;
+}
+
+export function createPage({ gateway, preparation, siteKey, store, visits, ...parts }: PageParts): Page {
+  let { say } = parts;
+  let state: PageState = START;
+  let site: Site = { info: undefined, keyFault: undefined, isKeyRefused: false };
+  let isKept = true;
+  let recent: readonly Item[] = [];
+  let running = new AbortController();
+  let asking: Promise<InfoResponse | undefined> | undefined;
+
+  const notice = createNotice();
+  const clipboard = createClipboard(notice.show);
+  const pictures = new Pictures(gateway, () => draw());
+  const session = createSession({
+    store,
+    visits,
+    send,
+    onKept(next) {
+      if (next === isKept) return;
+      isKept = next;
+      draw();
+    },
+  });
+  const reader = createReader({ gateway, preparation, info: () => asking ?? askInfo(), send });
+  const panels = createPanels({
+    gateway,
+    language: () => say.language,
+    words: () => say.words,
+    formats: () => say.formats,
+    sayFault: (fault: Fault) =>
+      wordsOfFault(fault, {
+        photo: undefined,
+        limits: site.info?.limits,
+        words: say.words,
+        formats: say.formats,
+      }),
+    announce: notice.announce,
+  });
+  const where = createWhere({ onAdd: add, onAnother: begin });
+  const drawing = createDrawing(pictures, notice, {
+    onChoose(label) {
+      send({ name: "chosen", label });
+      drawing.focusHeading();
+    },
+    onUndo() {
+      send({ name: "chosen", label: undefined });
+      drawing.focusHeading();
+    },
+    onRetry: () => send({ name: "retried" }),
+    onCancel() {
+      pictures.cancel();
+      send({ name: "cancelled" });
+    },
+    onShow: (photoId) => send({ name: "shown", photoId }),
+    onRemove(photoId) {
+      send({ name: "removed", photoId });
+      notice.show(say.words.photos.removed);
+    },
+    onDraft: (draft) => send({ name: "drafted", draft }),
+    onCategory: (label) => send({ name: "chosen", label }),
+    onCopy: (text) => clipboard.copy(text, say.words.draft.copied),
+    onDiscard() {
+      const item = itemOf(state);
+      if (item === undefined) return;
+      void session.discard(item).then(() => notice.show(say.words.draft.discarded));
+    },
+    onKey(key) {
+      siteKey.keep(key);
+      void askInfo().then(() => send({ name: "retried" }));
+    },
+    onSample: (file) => begin({ kind: "file", files: [file] }),
+    onSampleFailed: () => notice.show(say.words.faults.unreachable.title),
+    onOpenDraft: (itemId) => session.open(itemId),
+  });
+
+  function send(event: PageEvent): void {
+    const before = state;
+    state = step(before, event);
+    if (state === before) return;
+    const item = itemOf(state);
+    if (item !== undefined && item !== itemOf(before)) session.keep(item);
+    if (state.name === "start") void listRecent();
+    draw();
+    const isOther = state.attempt !== before.attempt;
+    if (isOther) {
+      running.abort();
+      running = new AbortController();
+      clipboard.clear();
+      complain("");
+    } else if (phaseOf(state) === phaseOf(before)) {
+      return;
+    }
+    drawing.focusHeading();
+    if (state.name === "item") begun(state, isOther);
+  }
+
+  function begun({ item, phase, attempt }: PageState & { name: "item" }, isOther: boolean): void {
+    if (phase.name === "reading" && isOther) {
+      pictures.retry(item.photos);
+      void reader.read(item, attempt, running.signal);
+    } else if (phase.name === "failed") {
+      if (phase.fault.reason === "UNAUTHENTICATED") noteKey(phase.fault);
+      waitForTheWayToClear(phase.fault, attempt, running.signal, send);
+    }
+  }
+
+  function draw(): void {
+    drawing.draw({ state, site, say, isKept, recent });
+    panels.show(answeredItem());
+  }
+
+  function answeredItem(): AnsweredItem | undefined {
+    const item = itemOf(state);
+    const label = item === undefined ? undefined : categoryOf(item);
+    if (item?.answer === undefined || site.info === undefined || label === undefined) return undefined;
+    const shown = shownPhotoOf(item);
+    const picture = shown === undefined ? undefined : pictures.of(shown);
+    return {
+      photos: item.photos,
+      request: () => reader.upload(item),
+      answer: item.answer,
+      info: site.info,
+      shownPictureUrl: picture?.name === "ready" ? picture.url : undefined,
+      shownIndex: shown === undefined ? 0 : item.photos.indexOf(shown),
+      chosenLabel: label,
+    };
+  }
+
+  async function listRecent(): Promise<void> {
+    recent = await session.recent();
+    draw();
+  }
+
+  function askInfo(): Promise<InfoResponse | undefined> {
+    asking = gateway.info().then((info) => {
+      if ("reason" in info) {
+        // The gateway may have no model yet: the next photo asks again.
+        asking = undefined;
+        if (info.reason === "UNAUTHENTICATED") noteKey(info);
+        return undefined;
+      }
+      site = { info, keyFault: undefined, isKeyRefused: false };
+      draw();
+      return info;
+    });
+    return asking;
+  }
+
+  function noteKey(fault: Fault): void {
+    site = { ...site, keyFault: fault, isKeyRefused: siteKey.current() !== undefined };
+    draw();
+  }
+
+  function photosOf(gift: Gift, most: number): readonly [Photo, ...Photo[]] {
+    if (gift.kind === "link") return [{ kind: "link", id: newId(), url: gift.url }];
+    const [first, ...others] = gift.files;
+    const photo = (file: File): Photo => ({ kind: "file", id: newId(), file });
+    const taken = others.slice(0, most - 1);
+    if (taken.length < others.length) {
+      notice.show(say.words.ways.onlySome(taken.length + 1, gift.files.length));
+    }
+    return [photo(first), ...taken.map(photo)];
+  }
+
+  function begin(gift: Gift): void {
+    session.begin(photosOf(gift, mostPhotosOf(site)));
+  }
+
+  function add(gift: Gift): void {
+    const item = itemOf(state);
+    if (item === undefined) return;
+    const photos = photosOf(gift, mostPhotosOf(site) - item.photos.length);
+    send({ name: "added", photos });
+    if (gift.kind === "link" || photos.length === gift.files.length) {
+      notice.show(say.words.photos.added(photos.length));
+    }
+  }
+
+  function receive(gift: Gift, place: Place): void {
+    const item = itemOf(state);
+    if (gift.kind === "link") find("link", HTMLInputElement).value = gift.url;
+    const canAdd = item !== undefined && takes(item, gift.kind, mostPhotosOf(site));
+    if (place === "another" || !canAdd) begin(gift);
+    else if (place === "item") add(gift);
+    else where.ask(gift, say);
+  }
+
+  function complain(text: string): void {
+    setText(find("link-error", HTMLElement), text);
+    find("link", HTMLInputElement).ariaInvalid = String(text !== "");
+  }
+
+  function receiveNothing(what: Nothing): void {
+    const text = say.words.ways[what];
+    if (what === "noLink" || what === "emptyLink") {
+      complain(text);
+      notice.announce(text);
+      find("link", HTMLInputElement).focus();
+    } else {
+      notice.show(text);
+    }
+  }
+
+  listenForPhotos({
+    onGift: receive,
+    onNothing: receiveNothing,
+    canAdd: () => {
+      const item = itemOf(state);
+      return item === undefined ? undefined : item.photos.length < mostPhotosOf(site);
+    },
+  });
+  find("copy-json", HTMLButtonElement).addEventListener("click", () => {
+    const answer = itemOf(state)?.answer;
+    if (answer !== undefined) clipboard.copy(JSON.stringify(answer, null, 2), say.words.copy.copied);
+  });
+  find("copy-curl", HTMLButtonElement).addEventListener("click", () => {
+    const item = itemOf(state);
+    const hasKey = siteKey.current() !== undefined;
+    if (item !== undefined) {
+      clipboard.copy(curlCommand(item.photos, location.origin, hasKey), say.words.copy.copied);
+    }
+  });
+
+  return {
+    async start() {
+      draw();
+      const info = askInfo();
+      await session.resume();
+      if (state.name === "start") await listRecent();
+      await info;
+    },
+    speak(next) {
+      say = next;
+      draw();
+      panels.setWords();
+    },
+  };
+}
+
+function phaseOf(state: PageState): string {
+  return state.name === "item" ? state.phase.name : state.name;
+}

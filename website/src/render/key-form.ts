@@ -1,0 +1,58 @@
+/** The key of a site that asks for one. */
+import type { Say } from "../say.js";
+import { find, setText } from "./find.js";
+
+const STORED = "vitrine.key";
+
+export interface SiteKey {
+  /** The key that the person gave in this tab. */
+  current(): string | undefined;
+  keep(key: string): void;
+}
+
+/** Kept until the tab is closed; where the browser keeps nothing, until the page is left. */
+export function createSiteKey(): SiteKey {
+  let key: string | undefined;
+  try {
+    key = sessionStorage.getItem(STORED) ?? undefined;
+  } catch {
+    key = undefined;
+  }
+  return {
+    current: () => key,
+    keep(next) {
+      key = next;
+      try {
+        sessionStorage.setItem(STORED, next);
+      } catch {
+        // Storage is blocked: the key holds until the page is left.
+      }
+    },
+  };
+}
+
+export function createKeyForm(onKey: (key: string) => void) {
+  const form = find("key", HTMLFormElement);
+  const input = find("key-text", HTMLInputElement);
+  const error = find("key-error", HTMLElement);
+  let say: Say | undefined;
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const key = input.value.trim();
+    const isEmpty = key === "";
+    setText(error, isEmpty ? (say?.words.key.empty ?? "") : "");
+    input.ariaInvalid = String(isEmpty);
+    if (isEmpty) {
+      input.focus();
+    } else {
+      input.value = "";
+      onKey(key);
+    }
+  });
+  return {
+    render(isAsked: boolean, current: Say): void {
+      say = current;
+      form.hidden = !isAsked;
+    },
+  };
+}

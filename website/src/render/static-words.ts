@@ -1,0 +1,37 @@
+/** The words that stand in index.html, in the language of the moment. */
+
+import type { Say } from "../say.js";
+import { directionOf, LANGUAGE_NAMES, LANGUAGES, type Words } from "../words/language.js";
+import { find, make } from "./find.js";
+
+/** The text at a path such as "start.heading". */
+export function wordsAt(words: Words, path: string): string {
+  let found: unknown = words;
+  for (const name of path.split(".")) {
+    found = typeof found === "object" && found !== null ? Reflect.get(found, name) : undefined;
+  }
+  if (typeof found !== "string") throw new Error(`there are no words "${path}"`);
+  return found;
+}
+
+/** Says everything that index.html marks with `data-words` and `data-words-aria-label`. */
+export function renderStaticWords({ language, words }: Say): void {
+  document.documentElement.lang = language;
+  document.documentElement.dir = directionOf(language);
+  for (const element of document.querySelectorAll<HTMLElement>("[data-words]")) {
+    element.textContent = wordsAt(words, element.dataset.words ?? "");
+  }
+  for (const element of document.querySelectorAll<HTMLElement>("[data-words-aria-label]")) {
+    element.ariaLabel = wordsAt(words, element.dataset.wordsAriaLabel ?? "");
+  }
+  const menu = find("language", HTMLSelectElement);
+  if (menu.options.length === 0) {
+    for (const each of LANGUAGES) {
+      const option = make("option", "", LANGUAGE_NAMES[each]);
+      option.value = each;
+      option.lang = each;
+      menu.append(option);
+    }
+  }
+  menu.value = language;
+}
