@@ -1,11 +1,136 @@
+/** "Why?": where on the photo the evidence for the answer lies. */
+import "./why.css";
+import { isRecord } from "../gateway/answers.js";
+import { createFold, type Shown } from "../on-demand/fold.js";
+import { pictureOf } from "../on-demand/picture.js";
 import type { CreatePanel } from "../panel.js";
+import { make } from "../render/find.js";
+import { categoryName } from "../words/language.js";
+import { drawHeatmap, hasUnseen, scaleStops } from "./draw.js";
+import { type Heatmap, placeOf } from "./place.js";
+import { whyWords } from "./words.js";
 
-export const createWhyPanel: CreatePanel = ({ root }) => ({
-  show() {
-    root.hidden = true;
-  },
-  clear() {
-    root.hidden = true;
-  },
-  setWords() {},
-});
+const USUAL_STRENGTH = 80;
+
+export const createWhyPanel: CreatePanel = (parts) => {
+  /** In percent; kept from photo to photo. */
+  let strength = USUAL_STRENGTH;
+
+  const sentenceOf = ({ item, value }: Shown<Heatmap>) => {
+    const category = categoryName(parts.words(), item.answer.top_class);
+    return whyWords[parts.language()].sentence(category, placeOf(value));
+  };
+
+  return createFold<Heatmap>({
+    parts,
+    path: "/predict?top_k=3&explain=1",
+    isOffered: ({ info }) => info.explain,
+    read: (json) => (isRecord(json) && isHeatmap(json.heatmap) ? json.heatmap : undefined),
+    words() {
+      const { asking, cancel, retry } = whyWords[parts.language()];
+      return { title: parts.words().panels.why, asking, cancel, retry };
+    },
+    ready: sentenceOf,
+    fill(body, shown, signal) {
+      const figure = figureOf(shown, signal);
+      const map = () => figure.querySelector<HTMLElement>(".why-map");
+      // Nothing to compare on a map that is the same everywhere.
+      const scale = shown.value.flat ? [] : [strengthOf(map), legendOf()];
+      body.replaceChildren(figure, ...scale, notesOf(shown));
+    },
+  });
+
+  function figureOf(shown: Shown<Heatmap>, signal: AbortSignal): HTMLElement {
+    const words = whyWords[parts.language()];
+    const { value: heatmap, item } = shown;
+    const figure = make("figure", "why-figure");
+    const frame = make("div", "why-frame");
+    const canvas = make("canvas", "why-map");
+    canvas.setAttribute("aria-hidden", "true");
+    canvas.style.setProperty("opacity", String(strength / 100));
+    const picture = make("img", "why-picture");
+    picture.alt = words.alt(
+      item.photos.length > 1 ? words.photo(heatmap.photo + 1) : parts.words().photos.yours,
+    );
+    const caption = make("figcaption", "why-sentence", sentenceOf(shown));
+    picture.addEventListener("load", () => {
+      drawHeatmap(canvas, heatmap, { width: picture.naturalWidth, height: picture.naturalHeight });
+    });
+    picture.addEventListener("error", () => {
+      if (signal.aborted) return;
+      // A photo that this browser cannot show, or a linked one that did not come: the map says where all the same.
+      picture.hidden = true;
+      frame.classList.add("is-bare");
+      drawHeatmap(canvas, heatmap, { width: 4, height: 4 });
+      caption.append(" ", words.noPicture);
+    });
+    picture.src = pictureOf(shown, heatmap.photo, signal);
+    frame.append(picture, canvas);
+    figure.append(frame, caption);
+    return figure;
+  }
+
+  function strengthOf(canvas: () => HTMLElement | null): HTMLElement {
+    const words = whyWords[parts.language()];
+    const row = make("div", "why-strength");
+    const label = make("label", "", words.strength);
+    const slider = make("input");
+    slider.type = "range";
+    slider.id = `${parts.root.id}-strength`;
+    slider.max = "100";
+    slider.step = "5";
+    slider.value = String(strength);
+    label.htmlFor = slider.id;
+    slider.addEventListener("input", () => {
+      strength = Number(slider.value);
+      canvas()?.style.setProperty("opacity", String(strength / 100));
+    });
+    row.append(label, slider);
+    return row;
+  }
+
+  /** The scale runs from left to right in every language, as its words do. */
+  function legendOf(): HTMLElement {
+    const words = whyWords[parts.language()];
+    const legend = make("p", "why-legend");
+    const bar = make("span", "why-scale");
+    bar.style.setProperty("--scale", scaleStops(9).join(", "));
+    legend.append(make("span", "", words.little), bar, make("span", "", words.much));
+    return legend;
+  }
+
+  function notesOf({ item, value: heatmap }: Shown<Heatmap>): HTMLElement {
+    const words = whyWords[parts.language()];
+    const notes = [
+      item.photos.length > 1 ? words.decided(heatmap.photo + 1) : "",
+      heatmap.method === "occlusion"
+        ? words.occlusion(heatmap.width * heatmap.height)
+        : heatmap.flat
+          ? words.flatActivation
+          : words.activation,
+      heatmap.flat || heatmap.drop === undefined
+        ? ""
+        : words.drop(Math.max(1, Math.round(100 * heatmap.drop))),
+      hasUnseen(heatmap) ? words.unseen : "",
+    ];
+    return make("p", "fine", notes.filter((note) => note !== "").join(" "));
+  }
+};
+
+function isHeatmap(value: unknown): value is Heatmap {
+  return (
+    isRecord(value) &&
+    typeof value.width === "number" &&
+    typeof value.height === "number" &&
+    Array.isArray(value.values) &&
+    value.values.length === value.width * value.height &&
+    value.values.every((each) => typeof each === "number") &&
+    isRecord(value.area) &&
+    [value.area.x, value.area.y, value.area.width, value.area.height].every(
+      (each) => typeof each === "number",
+    ) &&
+    typeof value.orientation === "number" &&
+    typeof value.photo === "number" &&
+    typeof value.flat === "boolean"
+  );
+}
