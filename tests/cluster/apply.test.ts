@@ -1,9 +1,7 @@
 /** From images and manifests to answers, the three ways in. */
-import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import path from "node:path";
-import { createInterface } from "node:readline";
-import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import {
   bringUp,
   GATEWAY_URL,
@@ -12,6 +10,7 @@ import {
   loadImages,
   NAMESPACE,
   podsOf,
+  portForward,
   ROOT,
   tryKubectl,
 } from "./cluster.js";
@@ -62,12 +61,8 @@ describe("the overlay for kind", () => {
   });
 
   it("answers a photo through kubectl port-forward", async () => {
-    const child = spawn("kubectl", [`--namespace=${NAMESPACE}`, "port-forward", "service/gateway", ":80"], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    onTestFinished(() => void child.kill());
-    const port = await firstMatch(child.stdout, /^Forwarding from 127\.0\.0\.1:(\d+)/);
-    expect(await predict(`http://127.0.0.1:${port}`, PHOTO)).toMatchObject({ top_class: PHOTO_CLASS });
+    const url = await portForward(NAMESPACE, "service/gateway");
+    expect(await predict(url, PHOTO)).toMatchObject({ top_class: PHOTO_CLASS });
   });
 
   it("shows no difference after it was applied, while the autoscalers set the replicas", async () => {
@@ -114,11 +109,3 @@ describe("every overlay", () => {
     expect(rendered).not.toMatch(/image: \S+:latest/);
   });
 });
-
-async function firstMatch(stream: NodeJS.ReadableStream, pattern: RegExp): Promise<string> {
-  for await (const line of createInterface({ input: stream })) {
-    const match = pattern.exec(line)?.[1];
-    if (match !== undefined) return match;
-  }
-  throw new Error(`the stream ended before ${pattern}`);
-}

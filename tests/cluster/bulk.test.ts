@@ -51,7 +51,9 @@ describe.skipIf(SHARED === "")("the bulk Job", () => {
     const seconds = () => ((performance.now() - begun) / 1000).toFixed(1);
     process.stderr.write(`${pod.name} killed after ${seconds()} s with ${lines} rows\n`);
 
-    await inBulk("wait", "--for=condition=Complete", "job/bulk", "--timeout=1500s");
+    // It has its first condition when its end is decided, one way or the other.
+    await inBulk("wait", "--for=jsonpath={.status.conditions}", "job/bulk", "--timeout=1500s");
+    await inBulk("wait", "--for=condition=Complete", "job/bulk", "--timeout=60s");
     process.stderr.write(`${PICTURES} pictures after ${seconds()} s\n`);
     const job = JSON.parse(await inBulk("get", "job/bulk", "--output=json"));
     expect(job.status).toMatchObject({ succeeded: 4, completedIndexes: "0-3" });

@@ -1,6 +1,7 @@
 /** What the manifests say agrees with the code and with each other; tests/cluster applies them to a real cluster. */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { PRICES } from "@vitrine/cli/bench/prices";
 import { gatewayCommandSettings as gatewaySettings } from "@vitrine/cli/commands/gateway";
 import {
   EKS_PRICE_PER_HOUR,
@@ -332,6 +333,31 @@ describe("EKS", () => {
       expect(tolerations).toContainEqual({ key, operator: "Exists", effect });
     }
     expect(gpu).toMatchObject({ minSize: 0, desiredCapacity: 0 });
+  });
+
+  it("costs what its documentation says", () => {
+    const page = readFileSync(path.resolve(DEPLOY, "../docs/eks.md"), "utf8");
+    const rows = [...page.matchAll(/^\|.*\|\s*([\d.]+(?: x [\d.]+)+)\s*\|\s*([\d.]+)\s*\|$/gm)].map(
+      ([, sum = "", dollars]) => ({
+        computed: sum.split(" x ").reduce((product, factor) => product * Number(factor), 1),
+        written: Number(dollars),
+      }),
+    );
+    expect(rows).toHaveLength(6);
+    for (const { computed, written } of rows) expect(written).toBeCloseTo(computed, 1);
+    const together = rows.reduce((total, { written }) => total + written, 0);
+    expect(page).toContain(`**${together.toFixed(2)}**`);
+
+    const cpu = cluster.managedNodeGroups.find(({ name }) => name === "cpu");
+    expect(cpu?.instanceType).toBe("m5.xlarge");
+    expect(cluster.metadata.region).toBe(PRICES.region);
+    expect(page).toContain(`as known on ${PRICES.asOf}`);
+    expect(page).toContain(`| ${PRICES.controlPlanePerHour.toFixed(2)} x 730 `);
+    expect(page).toContain(`${cpu?.desiredCapacity} x ${PRICES.nodes["m5.xlarge"].perHour} x 730`);
+    expect(page).toContain(`${cpu?.desiredCapacity} x ${cpu?.volumeSize} x `);
+    expect(page).toContain(`${PRICES.loadBalancerPerUnit} for each GB-hour`);
+    expect(page).toContain(`| ${PRICES.loadBalancerPerHour} x 730 `);
+    expect(page).toContain(`${PRICES.natPerGigabyte} for each GB through it`);
   });
 
   it("has what autoscaling and network policies need", () => {
