@@ -23,6 +23,10 @@ const { file, skippedGroups } = Task.parse(workerData);
 const fs: typeof import("node:fs") = createRequire(import.meta.url)("node:fs");
 const fileBytes = fs.statSync(file).size;
 
+// Loaded before the lock below: from Node.js 24 on, the loader of modules opens files through it, too.
+const { ready } = await import("h5wasm/node");
+const library = await ready;
+
 // HDF5 files may point at other files (external links and storage, filter plug-ins): only this one can be opened.
 const openSync = fs.openSync;
 fs.openSync = (path, ...rest) => {
@@ -32,9 +36,6 @@ fs.openSync = (path, ...rest) => {
 // The library prints each failure to standard error, and throws it too.
 fs.writeSync = (_fd: number, bytes: ArrayBufferView | string, _offset?: unknown, length?: unknown) =>
   typeof length === "number" ? length : typeof bytes === "string" ? bytes.length : bytes.byteLength;
-
-const { ready } = await import("h5wasm/node");
-const library = await ready;
 
 function post(message: Hdf5Message, ...transfer: ArrayBuffer[]): void {
   parentPort?.postMessage(message, transfer);
