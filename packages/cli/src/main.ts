@@ -59,6 +59,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "tells Kubernetes' autoscalers and KEDA how much work waits",
     load: async () => (await import("./commands/scaler.js")).scaler,
   },
+  doctor: {
+    summary: "say what is wrong with this machine, cluster, model or tier, and the mend",
+    load: async () => (await import("./commands/doctor.js")).doctor,
+  },
 };
 
 /**
@@ -116,7 +120,11 @@ export async function run(argv: readonly string[], io: Io = processIo()): Promis
 /** Whether it is the command's own file that is not there. */
 function isLeftOut(error: unknown, name: string): boolean {
   if (!(error instanceof Error) || !("url" in error)) return false;
-  return "code" in error && error.code === "ERR_MODULE_NOT_FOUND" && `${error.url}`.endsWith(`/${name}.js`);
+  return (
+    "code" in error &&
+    error.code === "ERR_MODULE_NOT_FOUND" &&
+    `${error.url}`.endsWith(`/commands/${name}.js`)
+  );
 }
 
 /** What a wait throws that was ended because the process shall end. */

@@ -1,0 +1,194 @@
+/** HorizontalPodAutoscalers that show <unknown>, and the metrics-server that they ask. */
+import { type Finding, finding, type Mend, mend, safeMend } from "../finding.js";
+import { firstLine } from "./check-images.js";
+import type { Autoscaler, Pod, Workload } from "./objects.js";
+import { placeOf } from "./places.js";
+import { type ClusterSnapshot, inNamespace, nameOf } from "./snapshot.js";
+
+/** What metrics-server logs when it refuses a kubelet's certificate. */
+const UNTRUSTED_KUBELET = /x509|tls: failed to verify certificate/;
+
+export function checkAutoscalers(snapshot: ClusterSnapshot): Finding[] {
+  const wantsMetrics = snapshot.autoscalers.some(({ spec }) =>
+    spec.metrics.some(({ type }) => type === "Resource"),
+  );
+  const metrics = checkMetricsServer(snapshot, wantsMetrics);
+  return [
+    ...metrics,
+    ...snapshot.autoscalers.flatMap((autoscaler) =>
+      checkAutoscaler(snapshot, autoscaler, metrics.length > 0),
+    ),
+  ];
+}
+
+function checkMetricsServer(snapshot: ClusterSnapshot, isWanted: boolean): Finding[] {
+  const { api, pods, log } = snapshot.metrics;
+  const [pod] = pods;
+  const untrusted = log.split("\n").findLast((line) => UNTRUSTED_KUBELET.test(line));
+  if (untrusted !== undefined && pod !== undefined) return [untrustedKubelets(snapshot, pod, untrusted)];
+  if (api === undefined) return isWanted ? [missing(snapshot)] : [];
+  const available = api.status.conditions.find(({ type }) => type === "Available");
+  if (available?.status !== "False") return [];
+  const { name = "metrics-server", namespace = "kube-system" } = api.spec.service ?? {};
+  return [
+    finding("metrics-server-not-ready", {
+      subject: nameOf("deployment", { name, namespace }),
+      problem: `the API metrics.k8s.io is not available: ${firstLine(available.message)}`,
+      seen: `kubectl get apiservices v1beta1.metrics.k8s.io: ${available.reason}; its pods: ${pods.map(({ status }) => status.phase).join(", ") || "none"}`,
+      mends: [
+        mend("its log says why", [
+          ...inNamespace(snapshot, namespace, "logs", `deployment/${name}`, "--tail=50"),
+        ]),
+      ],
+    }),
+  ];
+}
+
+function missing(snapshot: ClusterSnapshot): Finding {
+  const isKind = placeOf(snapshot).kind === "kind";
+  return finding("metrics-server-missing", {
+    subject: `cluster ${snapshot.context}`,
+    problem: "nothing serves the API metrics.k8s.io",
+    seen: "kubectl get apiservices v1beta1.metrics.k8s.io: not found",
+    mends: [
+      isKind
+        ? mend("install it as kind needs it, from Vitrine's repository", [
+            ...snapshot.kubectl,
+            "apply",
+            "--kustomize=deploy/kind/metrics-server",
+          ])
+        : mend("install it as its makers release it", [
+            ...snapshot.kubectl,
+            "apply",
+            "--filename=https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml",
+          ]),
+    ],
+  });
+}
+
+function untrustedKubelets(snapshot: ClusterSnapshot, pod: Pod, line: string): Finding {
+  const { namespace } = pod.metadata;
+  const target = "deployment/metrics-server";
+  const patch = [
+    { op: "add", path: "/spec/template/spec/containers/0/args/-", value: "--kubelet-insecure-tls" },
+  ];
+  const words = inNamespace(
+    snapshot,
+    namespace,
+    "patch",
+    target,
+    "--type=json",
+    `--patch=${JSON.stringify(patch)}`,
+  );
+  const undo = inNamespace(snapshot, namespace, "rollout", "undo", target);
+  const place = placeOf(snapshot).kind;
+  const isLocal = place === "kind" || place === "minikube" || place === "docker-desktop" || place === "k3d";
+  const says = "do not check the kubelets' certificates: right for a cluster on your own machine only";
+  return finding("metrics-server-tls", {
+    subject: nameOf("pod", pod.metadata),
+    problem: "metrics-server does not trust the kubelets' certificates",
+    seen: `kubectl logs ${pod.metadata.name}: ${firstLine(line)}`,
+    mends: isLocal
+      ? [safeMend(says, words, undo)]
+      : [
+          mend(
+            "let the cluster sign them: serverTLSBootstrap: true in each kubelet's configuration, then approve what they ask for",
+            [...snapshot.kubectl, "get", "certificatesigningrequests"],
+          ),
+          mend(says, words),
+        ],
+  });
+}
+
+function checkAutoscaler(snapshot: ClusterSnapshot, autoscaler: Autoscaler, isExplained: boolean): Finding[] {
+  const { metadata, spec, status } = autoscaler;
+  const subject = nameOf("hpa", metadata);
+  const { kind, name } = spec.scaleTargetRef;
+  const target = snapshot.workloads.find(
+    (one) => one.kind === kind && one.metadata.name === name && one.metadata.namespace === metadata.namespace,
+  );
+  if (target === undefined && /^(Deployment|StatefulSet|DaemonSet)$/.test(kind)) {
+    const near = snapshot.workloads.filter((one) => one.metadata.namespace === metadata.namespace);
+    return [
+      finding("autoscaler-target-missing", {
+        subject,
+        problem: `it scales ${kind} ${name}, which is not there; there ${near.length === 0 ? "is none" : `are ${near.map((one) => one.metadata.name).join(", ")}`}`,
+        seen: `kubectl get hpa ${metadata.name}: scaleTargetRef ${kind}/${name}`,
+        mends: [
+          mend(
+            "name one that is there",
+            inNamespace(snapshot, metadata.namespace, "edit", "hpa", metadata.name),
+          ),
+        ],
+      }),
+    ];
+  }
+  if (target !== undefined) {
+    const lacking = withoutRequests(snapshot, autoscaler, target);
+    if (lacking !== undefined) return [lacking];
+  }
+  const inactive = status.conditions.find(
+    ({ type, status }) => type === "ScalingActive" && status === "False",
+  );
+  // ScalingDisabled: somebody set the target to 0 replicas, which is no fault.
+  if (inactive === undefined || inactive.reason === "ScalingDisabled" || isExplained) return [];
+  return [
+    finding("autoscaler-unknown", {
+      subject,
+      problem: `it sees no figure: ${firstLine(inactive.message)}`,
+      seen: `kubectl get hpa ${metadata.name}: ScalingActive False, ${inactive.reason}`,
+      mends: [
+        mend("a pod has figures about a minute after its start: look again then", [
+          ...inNamespace(snapshot, metadata.namespace, "describe", "hpa", metadata.name),
+        ]),
+      ],
+    }),
+  ];
+}
+
+function withoutRequests(
+  snapshot: ClusterSnapshot,
+  { metadata, spec }: Autoscaler,
+  target: Workload,
+): Finding | undefined {
+  const wanted = spec.metrics.flatMap(({ resource }) =>
+    resource?.target.type === "Utilization" ? [resource.name] : [],
+  );
+  const lacking = target.spec.template.spec.containers.flatMap(({ name, resources }) =>
+    wanted
+      // A limit counts as request where there is none.
+      .filter((resource) => (resources.requests?.[resource] ?? resources.limits?.[resource]) === undefined)
+      .map((resource) => ({ name, resource })),
+  );
+  const [first] = lacking;
+  if (first === undefined) return undefined;
+  return finding("autoscaler-without-requests", {
+    subject: nameOf("hpa", metadata),
+    problem: `it scales by the share of the requested ${first.resource}, and container ${first.name} of ${target.metadata.name} requests none`,
+    seen: `kubectl get hpa ${metadata.name}, kubectl get ${target.kind.toLowerCase()} ${target.metadata.name}`,
+    mends: requestMends(snapshot, target, lacking),
+  });
+}
+
+const COMMON_REQUESTS: Readonly<Record<string, string>> = { cpu: "250m", memory: "256Mi" };
+
+function requestMends(
+  snapshot: ClusterSnapshot,
+  { kind, metadata }: Workload,
+  lacking: readonly { readonly name: string; readonly resource: string }[],
+): Mend[] {
+  const target = `${kind.toLowerCase()}/${metadata.name}`;
+  return [...new Set(lacking.map(({ name }) => name))].map((container) => {
+    const requests = lacking
+      .filter(({ name }) => name === container)
+      .map(({ resource }) => `${resource}=${COMMON_REQUESTS[resource] ?? "1"}`);
+    return safeMend(
+      "request what it needs (vitrine bench --right-size measures it)",
+      [
+        ...inNamespace(snapshot, metadata.namespace, "set", "resources", target, `--containers=${container}`),
+        `--requests=${requests.join(",")}`,
+      ],
+      inNamespace(snapshot, metadata.namespace, "rollout", "undo", target),
+    );
+  });
+}

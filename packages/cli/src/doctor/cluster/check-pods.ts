@@ -1,0 +1,380 @@
+/** Containers that end, and pods that wait or are not ready. */
+import { z } from "zod";
+import { type Finding, finding, type Mend, mend, safeMend } from "../finding.js";
+import { limitFor, mebibytes } from "../memory-need.js";
+import { containersOf, firstLine, isOtherArchitecture } from "./check-images.js";
+import { bytesOf, type Container, type ContainerStatus, type Pod } from "./objects.js";
+import { placeOf } from "./places.js";
+import {
+  type ClusterSnapshot,
+  containerKey,
+  inNamespace,
+  livingPods,
+  nameOf,
+  subjectOf,
+  workloadOf,
+} from "./snapshot.js";
+
+/** A pod younger than this may still be about to become ready. */
+const STARTING_MS = 30_000;
+
+const NOT_CREATED: ReadonlySet<string> = new Set([
+  "CreateContainerConfigError",
+  "CreateContainerError",
+  "RunContainerError",
+]);
+
+export function checkPods(snapshot: ClusterSnapshot): Finding[] {
+  const findings = livingPods(snapshot).flatMap((pod) => [
+    ...checkScheduling(snapshot, pod),
+    ...containersOf(pod).flatMap(({ container, status }) => {
+      const found = checkContainer(snapshot, pod, container, status);
+      return found === undefined ? [] : [found];
+    }),
+  ]);
+  return [...findings, ...checkRefusals(snapshot)];
+}
+
+function checkContainer(
+  snapshot: ClusterSnapshot,
+  pod: Pod,
+  container: Container,
+  status: ContainerStatus,
+): Finding | undefined {
+  if (isOtherArchitecture(snapshot, pod, status)) return undefined;
+  const { state, lastState } = status;
+  const end = state.terminated ?? lastState.terminated;
+  const isWaiting = state.waiting?.reason === "CrashLoopBackOff" || state.terminated !== undefined;
+  if (end?.reason === "OOMKilled") return outOfMemory(snapshot, pod, container, status);
+  if (state.waiting !== undefined && NOT_CREATED.has(state.waiting.reason)) {
+    return finding("container-not-created", {
+      subject: subjectOf(snapshot, pod),
+      problem: `container ${container.name} was not created: ${firstLine(state.waiting.message)}`,
+      seen: `kubectl get pod ${pod.metadata.name}: ${state.waiting.reason}`,
+      mends: notCreatedMends(snapshot, pod, state.waiting.message),
+    });
+  }
+  const isInit = pod.spec.initContainers.includes(container);
+  if (isWaiting && !(isInit && end?.exitCode === 0)) return crashLoop(snapshot, pod, container, status);
+  return notReady(snapshot, pod, container, status);
+}
+
+function outOfMemory(
+  snapshot: ClusterSnapshot,
+  pod: Pod,
+  container: Container,
+  { restartCount }: ContainerStatus,
+): Finding {
+  const limit = container.resources.limits?.memory;
+  const bytes = bytesOf(limit);
+  const raised = bytes === undefined ? undefined : limitFor(bytes * 2);
+  return finding("out-of-memory", {
+    subject: subjectOf(snapshot, pod),
+    problem: `container ${container.name} took more memory than ${limit === undefined ? "its node has" : `its limit, ${limit}`}, ${restartCount} times`,
+    seen: `kubectl get pod ${pod.metadata.name}: the last run ended with OOMKilled`,
+    mends:
+      raised === undefined
+        ? [mend("give it a limit, and its node more memory")]
+        : setResources(
+            snapshot,
+            pod,
+            container,
+            `double the limit; vitrine bench --right-size measures what it needs`,
+            [`--limits=memory=${raised}`],
+          ),
+  });
+}
+
+/** `kubectl set resources` of the pod's workload, which its own rollout history takes back. */
+function setResources(
+  snapshot: ClusterSnapshot,
+  pod: Pod,
+  { name }: Container,
+  does: string,
+  flags: readonly string[],
+): Mend[] {
+  const workload = workloadOf(snapshot, pod);
+  if (workload === undefined) return [mend(does)];
+  const target = `${workload.kind.toLowerCase()}/${workload.metadata.name}`;
+  const { namespace } = workload.metadata;
+  return [
+    safeMend(
+      does,
+      inNamespace(snapshot, namespace, "set", "resources", target, `--containers=${name}`, ...flags),
+      inNamespace(snapshot, namespace, "rollout", "undo", target),
+    ),
+  ];
+}
+
+function crashLoop(
+  snapshot: ClusterSnapshot,
+  pod: Pod,
+  container: Container,
+  { state, lastState, restartCount }: ContainerStatus,
+): Finding {
+  const end = lastState.terminated ?? state.terminated;
+  const log = snapshot.logs.get(containerKey(pod, container.name)) ?? "";
+  const said = tellingLine(log === "" ? (end?.message ?? "") : log);
+  const code = end?.exitCode;
+  const how =
+    code === 0
+      ? "its program ends by itself, with 0"
+      : code === 137
+        ? "it was killed (137: by a liveness probe, or for memory)"
+        : `it ends with ${code ?? "an error"}`;
+  const { name, namespace } = pod.metadata;
+  return finding("crash-loop", {
+    subject: subjectOf(snapshot, pod),
+    problem: `container ${container.name} was started ${restartCount + 1} times, and ${how}${said === "" ? "" : `: ${said}`}`,
+    seen: `kubectl logs ${name} --container=${container.name}${lastState.terminated === undefined ? "" : " --previous"}`,
+    mends: [
+      mend("mend what its log says; all of it is", [
+        ...inNamespace(snapshot, namespace, "logs", name, `--container=${container.name}`),
+        ...(lastState.terminated === undefined ? [] : ["--previous"]),
+      ]),
+    ],
+  });
+}
+
+const logLineSchema = z.object({
+  level: z.number(),
+  msg: z.string().default(""),
+  err: z.object({ message: z.string().default("") }).optional(),
+});
+
+/** The line of a log that says why it ends: the last error of ours, else the last that names one, else the last. */
+export function tellingLine(log: string): string {
+  const lines = log.split("\n").filter((line) => line.trim() !== "");
+  for (const line of lines.toReversed()) {
+    const entry = parseLogLine(line);
+    if (entry !== undefined && entry.level >= 50) {
+      return firstLine([entry.msg, entry.err?.message].filter(Boolean).join(": "));
+    }
+  }
+  const named = lines.findLast((line) => /error|exception|fatal|panic|cannot|could not|expected/i.test(line));
+  return firstLine(named ?? lines.at(-1) ?? "");
+}
+
+function parseLogLine(line: string): z.output<typeof logLineSchema> | undefined {
+  if (!line.startsWith("{")) return undefined;
+  try {
+    return logLineSchema.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined; // Cut off, or no JSON after all: a line like any other.
+  }
+}
+
+function notCreatedMends(snapshot: ClusterSnapshot, pod: Pod, message: string): Mend[] {
+  const { namespace } = pod.metadata;
+  const [, kind, name] = /(configmap|secret) "([^"]+)" not found/i.exec(message) ?? [];
+  if (kind !== undefined && name !== undefined) {
+    const words = kind.toLowerCase() === "secret" ? ["secret", "generic"] : ["configmap"];
+    return [
+      mend(`make the ${kind.toLowerCase()} that it names`, [
+        ...inNamespace(snapshot, namespace, "create", ...words, name),
+        "--from-file=FOLDER",
+      ]),
+    ];
+  }
+  if (/runAsNonRoot/i.test(message)) {
+    return [mend("set securityContext.runAsUser to a number such as 1000, or give the image a numeric USER")];
+  }
+  return [
+    mend(
+      "look at what the node says of it",
+      inNamespace(snapshot, namespace, "describe", "pod", pod.metadata.name),
+    ),
+  ];
+}
+
+const problemSchema = z.object({ reason: z.string().optional(), detail: z.string().optional() });
+
+function notReady(
+  snapshot: ClusterSnapshot,
+  pod: Pod,
+  container: Container,
+  status: ContainerStatus,
+): Finding | undefined {
+  const { running } = status.state;
+  if (running === undefined || status.ready) return undefined;
+  const answer = snapshot.readiness.get(containerKey(pod, container.name));
+  const { reason, detail } = readProblem(answer?.body);
+  const path = container.readinessProbe?.httpGet?.path ?? "its readiness probe";
+  const subject = subjectOf(snapshot, pod);
+  const seen =
+    answer === undefined
+      ? `kubectl get pod ${pod.metadata.name}: not ready, and ${path} gives no answer`
+      : `${path} of ${pod.metadata.name} answers ${answer.status}: ${firstLine(answer.body)}`;
+  if (reason === "MODEL_CONTRACT_MISMATCH") {
+    return finding("contract-mismatch", {
+      subject,
+      problem: detail ?? "the model and its contract do not fit each other",
+      seen,
+      mends: [
+        mend(
+          "mend config.json or preprocessor_config.json in the model's version folder, or the gateway's flags",
+        ),
+        mend("check the folder before it is rolled out", ["vitrine", "doctor", "--model", "FOLDER"]),
+      ],
+    });
+  }
+  const startedAt = Date.parse(running.startedAt ?? "");
+  if (snapshot.now - startedAt < STARTING_MS) return undefined;
+  return finding("pod-not-ready", {
+    subject,
+    problem: `container ${container.name} runs and is not ready${detail === undefined ? "" : `: ${detail}`}`,
+    seen,
+    mends: [
+      mend("its log says more", [
+        ...inNamespace(snapshot, pod.metadata.namespace, "logs", pod.metadata.name),
+        `--container=${container.name}`,
+        "--tail=50",
+      ]),
+    ],
+  });
+}
+
+function readProblem(body: string | undefined): z.output<typeof problemSchema> {
+  if (body === undefined) return {};
+  try {
+    return problemSchema.safeParse(JSON.parse(body)).data ?? {};
+  } catch {
+    const detail = firstLine(body); // Not a gateway's problem document: the text of another server.
+    return detail === "" ? {} : { detail };
+  }
+}
+
+const GPU = "nvidia.com/gpu";
+
+function checkScheduling(snapshot: ClusterSnapshot, pod: Pod): Finding[] {
+  const refusal = pod.status.conditions.find(
+    ({ type, status, reason }) => type === "PodScheduled" && status === "False" && reason === "Unschedulable",
+  );
+  if (refusal === undefined) return [];
+  const subject = subjectOf(snapshot, pod);
+  const seen = `kubectl get pod ${pod.metadata.name}: Unschedulable: ${firstLine(refusal.message)}`;
+  const wantsGpu = pod.spec.containers.some(({ resources }) => resources.limits?.[GPU] !== undefined);
+  const gpus = snapshot.nodes.reduce((sum, { status }) => sum + Number(status.allocatable?.[GPU] ?? 0), 0);
+  if (wantsGpu && gpus === 0) {
+    return [
+      finding("gpu-missing", {
+        subject,
+        problem: `it asks for ${GPU}, and none of the ${snapshot.nodes.length} nodes has one to give`,
+        seen,
+        mends: [
+          mend(
+            "add a node with an NVIDIA GPU and its driver, then the device plugin that makes it known (its releases: github.com/NVIDIA/k8s-device-plugin)",
+          ),
+          mend("or serve on CPUs: leave out the GPU overlay"),
+        ],
+      }),
+    ];
+  }
+  return [
+    finding("pod-unschedulable", {
+      subject,
+      problem: `it fits on none of the ${snapshot.nodes.length} nodes: ${firstLine(refusal.message)}`,
+      seen,
+      mends: schedulingMends(snapshot, pod, refusal.message),
+    }),
+  ];
+}
+
+function schedulingMends(snapshot: ClusterSnapshot, pod: Pod, message: string): Mend[] {
+  const mends: Mend[] = [];
+  if (/Insufficient (cpu|memory)/.test(message)) {
+    const [container] = pod.spec.containers;
+    const { cpu, memory } = container?.resources.requests ?? {};
+    const rooms = snapshot.nodes.map(
+      ({ status }) => `${status.allocatable?.cpu} CPU and ${memoryText(status.allocatable?.memory)}`,
+    );
+    mends.push(
+      mend(
+        `it asks for ${cpu ?? "no"} CPU and ${memory ?? "no"} memory, the nodes have ${[...new Set(rooms)].join("; ")} for all their pods: ask for less (vitrine bench --right-size measures it), or add a node`,
+        inNamespace(
+          snapshot,
+          pod.metadata.namespace,
+          "set",
+          "resources",
+          workloadName(snapshot, pod),
+          "--requests=cpu=250m,memory=256Mi",
+        ),
+      ),
+    );
+  }
+  if (/node affinity|node selector/i.test(message)) {
+    const selector = Object.entries(pod.spec.nodeSelector ?? {}).map(([key, value]) => `${key}=${value}`);
+    mends.push(
+      mend("label a node as the pod wants it, or take the selector out", [
+        ...snapshot.kubectl,
+        "label",
+        "node",
+        "NODE",
+        ...(selector.length > 0 ? selector : ["KEY=VALUE"]),
+      ]),
+    );
+  }
+  if (/taint/i.test(message))
+    mends.push(mend("give the pod a toleration for the taint that the message names"));
+  if (/PersistentVolumeClaim/i.test(message)) {
+    mends.push(
+      mend("see what its claim waits for", inNamespace(snapshot, pod.metadata.namespace, "describe", "pvc")),
+    );
+  }
+  return mends.length > 0 ? mends : [mend("change what the message names, or add a node")];
+}
+
+function memoryText(quantity: string | undefined): string {
+  const bytes = bytesOf(quantity);
+  return bytes === undefined ? "unknown memory" : mebibytes(bytes);
+}
+
+function workloadName(snapshot: ClusterSnapshot, pod: Pod): string {
+  const workload = workloadOf(snapshot, pod);
+  return workload === undefined
+    ? `pod/${pod.metadata.name}`
+    : `${workload.kind.toLowerCase()}/${workload.metadata.name}`;
+}
+
+/** Pods that were not even made: Pod Security, quotas, webhooks. */
+function checkRefusals(snapshot: ClusterSnapshot): Finding[] {
+  return snapshot.workloads.flatMap(({ kind, metadata, status }) => {
+    const failure = status.conditions.find(
+      ({ type, status }) => type === "ReplicaFailure" && status === "True",
+    );
+    if (failure === undefined) return [];
+    const mends = /PodSecurity/.test(failure.message)
+      ? [
+          mend(
+            'set what the message names in securityContext: runAsNonRoot, allowPrivilegeEscalation: false, capabilities.drop: ["ALL"], seccompProfile.type: RuntimeDefault',
+          ),
+        ]
+      : /quota/i.test(failure.message)
+        ? [
+            mend(
+              "ask for less, or have the quota raised",
+              inNamespace(snapshot, metadata.namespace, "describe", "resourcequota"),
+            ),
+          ]
+        : [mend("change what the message names")];
+    return [
+      finding("pod-refused", {
+        subject: nameOf(kind, metadata),
+        problem: `the API server refuses its pods: ${firstLine(failure.message)}`,
+        seen: `kubectl get ${kind.toLowerCase()} ${metadata.name}: ReplicaFailure: ${failure.reason}`,
+        mends,
+      }),
+    ];
+  });
+}
+
+/** kind's nodes are containers of this machine. */
+export function nodeMends(snapshot: ClusterSnapshot, node: string): Mend[] {
+  const isKind = placeOf(snapshot).kind === "kind";
+  return [
+    ...(isKind
+      ? [safeMend("start the node's container", ["docker", "start", node], ["docker", "stop", node])]
+      : []),
+    mend("see what it says of itself", [...snapshot.kubectl, "describe", "node", node]),
+  ];
+}
