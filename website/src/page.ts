@@ -275,6 +275,7 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
     },
     speak(next) {
       say = next;
+      notice.clear();
       draw();
       panels.setWords();
     },

@@ -6,6 +6,8 @@ const SHOWN_MS = 8_000;
 export interface Notice {
   /** Shows a short text for a while, and tells it to a screen reader. */
   show(text: string): void;
+  /** Hides what is shown. */
+  clear(): void;
   /** Tells it to a screen reader only. */
   announce(text: string): void;
 }
@@ -19,6 +21,7 @@ export function createNotice(): Notice {
   };
   return {
     announce,
+    clear: () => setText(shown, ""),
     show(text) {
       clearTimeout(timer);
       setText(shown, text);

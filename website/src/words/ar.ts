@@ -35,7 +35,7 @@ function isolate(text: string): string {
 }
 
 export const ar: Words = {
-  api: "واجهة البرمجة",
+  api: "API",
   language: "اللغة",
   documentTitle: (what: string) => `${what} – Vitrine`,
   question: (what: string) => `${what}؟`,
@@ -63,8 +63,8 @@ export const ar: Words = {
     camera: "التقط صورة",
     limits: (kinds: string, size: string, count: number) =>
       count > 1
-        ? `${isolate(kinds)}، حتى ${isolate(size)} لكل صورة. الحد الأقصى للسلعة الواحدة: ${photos(count)}.`
-        : `${isolate(kinds)}، حتى ${isolate(size)}.`,
+        ? `${kinds}، حتى ${isolate(size)} لكل صورة. الحد الأقصى للسلعة الواحدة: ${photos(count)}.`
+        : `${kinds}، حتى ${isolate(size)}.`,
     kindsUnknown: "JPEG أو PNG أو WebP أو GIF.",
     link: "أو رابط صورة",
     read: "اقرأها",
@@ -208,10 +208,10 @@ export const ar: Words = {
       text: ({ kinds, isHeic }: FaultFacts) =>
         isHeic
           ? [
-              `هذه صورة HEIC كما تحفظها هواتف iPhone، ولا يستطيع هذا المتصفح فتحها؛ يمكن قراءة ${isolate(kinds)}.`,
+              `هذه صورة HEIC كما تحفظها هواتف iPhone، ولا يستطيع هذا المتصفح فتحها؛ يمكن قراءة ${kinds}.`,
               "تصلح لقطة شاشة لها، وكذلك الصور الملتقطة مع الإعدادات، الكاميرا، التنسيقات، الأكثر توافقًا.",
             ]
-          : [`يمكن أن تكون الصور ${isolate(kinds)}.`],
+          : [`يمكن أن تكون الصور ${kinds}.`],
     },
     undecodable: {
       title: "هذه الصورة تالفة",
