@@ -37,8 +37,8 @@ export async function openPage(
     }
   });
   const response = await page.goto(url);
-  expect(response?.headers()["content-security-policy"]).toContain("default-src 'self'");
-  await page.locator("#limits").getByText("up to").waitFor();
+  expect(response?.headers()["content-security-policy"]).toContain("default-src 'none'");
+  await page.locator("#limits").getByText("JPEG, PNG").waitFor();
   return {
     page,
     misdeeds: async () => [...misdeeds, ...(await context.cookies()).map(({ name }) => `cookie: ${name}`)],

@@ -3,19 +3,17 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import path from "node:path";
 import { buffer as readBody } from "node:stream/consumers";
 import type { InfoResponse, PredictResponse, Problem } from "@vitrine/gateway/api";
-
-/** The policy under which the gateway serves the page. */
-const CONTENT_SECURITY_POLICY =
-  "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'";
+import { WEBSITE_POLICY } from "@vitrine/gateway/security-headers";
 
 const MEDIA_TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
   ".css": "text/css; charset=utf-8",
   ".svg": "image/svg+xml",
+  ".jpg": "image/jpeg",
 };
 
-const STUB_INFO: InfoResponse = {
+export const STUB_INFO: InfoResponse = {
   model: { name: "clothing-model", version: "1", signature: "serving_default" },
   contract: `sha256:${"0".repeat(64)}`,
   labels: ["dress", "hat", "longsleeve", "outwear", "pants", "shirt", "shoes", "shorts", "skirt", "t-shirt"],
@@ -33,6 +31,7 @@ const STUB_INFO: InfoResponse = {
   },
   picture: { width: 299, height: 299, filter: "nearest", decoder: "pillow", orientation: "exif" },
   shrink: { keeps_answer: false, least_edge: null },
+  feedback: { enabled: false, keep_days: null },
 };
 
 /** An answer whose best labels are the given ones. */
@@ -69,6 +68,7 @@ export function problemOf(status: number, reason: string): Problem {
 
 export interface StubRequest {
   readonly contentType: string;
+  readonly authorization: string | undefined;
   readonly body: Buffer;
 }
 
@@ -85,6 +85,9 @@ export function json(status: number, body: unknown, headers: Record<string, stri
 export class StubGateway {
   readonly requests: StubRequest[] = [];
   onPredict: PredictHandler = json(200, answerOf({ pants: 0.97, shorts: 0.02, skirt: 0.004 }));
+  onInfo: PredictHandler = json(200, STUB_INFO);
+  /** What `GET /picture` answers; a gateway without that picture by default. */
+  onPicture: PredictHandler = json(400, problemOf(400, "IMAGE_URL_FAILED"));
   readonly #site: string;
   readonly #server = createServer((request, response) => {
     this.#answer(request, response).catch((error: unknown) => response.destroy(error as Error));
@@ -111,19 +114,18 @@ export class StubGateway {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname } = new URL(request.url ?? "/", "http://stub");
-    if (pathname === "/predict") {
-      const body = await readBody(request);
-      const stubRequest = { contentType: request.headers["content-type"] ?? "", body };
-      this.requests.push(stubRequest);
-      this.onPredict(stubRequest, response);
-    } else if (pathname === "/info") {
-      json(200, STUB_INFO)({ contentType: "", body: Buffer.alloc(0) }, response);
+    const { authorization, "content-type": contentType = "" } = request.headers;
+    const handler = { "/predict": this.onPredict, "/info": this.onInfo, "/picture": this.onPicture }[pathname];
+    if (handler !== undefined) {
+      const stubRequest = { contentType, authorization, body: await readBody(request) };
+      if (pathname === "/predict") this.requests.push(stubRequest);
+      handler(stubRequest, response);
     } else {
       const file = pathname === "/" ? "index.html" : pathname.slice(1);
       response
         .writeHead(200, {
           "content-type": MEDIA_TYPES[path.extname(file)] ?? "application/octet-stream",
-          "content-security-policy": CONTENT_SECURITY_POLICY,
+          "content-security-policy": WEBSITE_POLICY,
         })
         .end(await readFile(path.join(this.#site, file)));
     }

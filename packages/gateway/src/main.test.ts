@@ -525,7 +525,7 @@ describe("the website", () => {
     expect(await page.text()).toContain("<!doctype html>");
     expect(page.headers.get("cache-control")).toBe("no-cache");
     expect(page.headers.get("content-security-policy")).toContain(
-      "default-src 'self'; img-src 'self' blob: data:",
+      "default-src 'none'; script-src 'self'; worker-src 'self'",
     );
     const asset = await fetch(setup.url("/assets/main-abc123.js"));
     expect(asset.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");

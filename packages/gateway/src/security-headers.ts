@@ -14,14 +14,22 @@ export const BARE_POLICY = "default-src 'none'; frame-ancestors 'none'";
 /** Of a picture that is opened by itself: it is a document then, and may do nothing. */
 export const PICTURE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'";
 
-/** Of the website: its own files only, and pictures that the person chose. */
+/**
+ * Of the website: its own files only, and pictures that the person chose. No text becomes a script or markup; the one address
+ * that does is that of its thread, by the policy "vitrine" of website/src/upload/shrinker.ts.
+ */
 export const WEBSITE_POLICY = [
-  "default-src 'self'",
+  "default-src 'none'",
+  "script-src 'self'",
+  "worker-src 'self'",
+  "style-src 'self'",
   "img-src 'self' blob: data:",
-  "object-src 'none'",
+  "connect-src 'self'",
   "base-uri 'none'",
-  "form-action 'self'",
+  "form-action 'none'",
   "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types vitrine",
 ].join("; ");
 
 /**
