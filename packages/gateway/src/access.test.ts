@@ -133,7 +133,7 @@ describe("CORS", () => {
       });
       expect(asked.status).toBe(204);
       expect(asked.headers.get("access-control-allow-origin")).toBe("https://shop.example");
-      expect(asked.headers.get("access-control-allow-methods")).toBe("GET, POST");
+      expect(asked.headers.get("access-control-allow-methods")).toBe("GET, POST, DELETE");
       const answer = await predict(setup, { origin: "https://shop.example" });
       expect(answer.headers.get("access-control-allow-origin")).toBe("https://shop.example");
       expect(answer.headers.get("access-control-expose-headers")).toContain("x-request-id");

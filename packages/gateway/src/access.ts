@@ -24,6 +24,7 @@ declare module "fastify" {
 
 /** What a page of another origin may read beside the body. */
 const EXPOSED_HEADERS = [
+  "location",
   "retry-after",
   "x-cache",
   "server-timing",
@@ -45,7 +46,7 @@ export async function addAccess(app: FastifyInstance, options: AccessOptions): P
   if (corsOrigins.length > 0) {
     await app.register(fastifyCors, {
       origin: corsOrigins.includes("*") ? "*" : [...corsOrigins],
-      methods: ["GET", "POST"],
+      methods: ["GET", "POST", "DELETE"],
       allowedHeaders: ["authorization", "content-type", "traceparent", "x-api-key", "x-request-id"],
       exposedHeaders: EXPOSED_HEADERS,
       maxAge: 600,

@@ -189,6 +189,22 @@ export const infoResponseSchema = z.object({
       least_edge: z.int().nullable().describe("shorter edge, in pixels, to shrink to at most"),
     })
     .describe("whether a client may shrink a picture to save upload time"),
+  feedback: z
+    .object({
+      enabled: z.boolean().describe("`POST /feedback` keeps corrections here"),
+      keep_days: z.int().nullable().describe("after so many days they are removed; null: none are kept"),
+    })
+    .describe("whether pictures and right labels are kept, from those who agree to it"),
+});
+
+/** Answer of `POST /feedback`. */
+export const feedbackResponseSchema = z.object({
+  id: z.string().describe("takes the correction back: DELETE /feedback/ID; nobody else knows it"),
+  label: z.string(),
+  pictures: z.int().positive().describe("photos that are kept; the same one twice counts once"),
+  stored_at: z.iso.datetime(),
+  delete_after: z.iso.datetime().describe("when the gateway removes it by itself"),
+  withdraw: z.string().describe("path to send DELETE to"),
 });
 
 export const healthResponseSchema = z.object({ status: z.literal("healthy") });
@@ -210,5 +226,6 @@ export type PredictRequest = z.output<typeof predictRequestSchema>;
 export type PredictResponse = z.output<typeof predictResponseSchema>;
 export type ScoresResponse = z.output<typeof scoresResponseSchema>;
 export type InfoResponse = z.output<typeof infoResponseSchema>;
+export type FeedbackResponse = z.output<typeof feedbackResponseSchema>;
 export type ReadyResponse = z.output<typeof readyResponseSchema>;
 export type Problem = z.output<typeof problemSchema>;

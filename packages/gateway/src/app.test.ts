@@ -400,6 +400,7 @@ describe("the other routes", () => {
       },
       picture: { width: 8, height: 8, filter: "bilinear", decoder: "pillow", orientation: "ignore" },
       shrink: { keeps_answer: true, least_edge: 24 },
+      feedback: { enabled: false, keep_days: null },
     });
   });
 

@@ -10,6 +10,7 @@ import { type BodyLimits, readSubmission } from "./body.js";
 import { signalOfCaller } from "./caller-signal.js";
 import type { Classify } from "./classify.js";
 import { docsPage } from "./docs-page.js";
+import { addFeedback, type Feedback } from "./feedback/feedback-route.js";
 import { createHttpShell, type HttpShellOptions } from "./http-shell.js";
 import { type InfoLimits, infoOf } from "./info.js";
 import type { ModelLink } from "./model-link.js";
@@ -22,6 +23,8 @@ import { isWebsite, serveWebsite } from "./website.js";
 export interface AppParts extends HttpShellOptions {
   readonly classify: Classify;
   readonly showPicture: ShowPicture;
+  /** undefined: no corrections are kept. */
+  readonly feedback: Feedback | undefined;
   readonly link: Pick<ModelLink, "current" | "refresh">;
   readonly limits: BodyLimits & InfoLimits;
   /** What `POST /predict` answers without `?format=`. */
@@ -46,8 +49,10 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
 
   addPredict(app, parts);
   addPicture(app, parts.showPicture);
+  const { feedback, limits } = parts;
+  addFeedback(app, { feedback, limits, corsOrigins: parts.access.corsOrigins });
   addProbes(app, parts);
-  app.get("/info", { config: { needsKey: true } }, () => infoOf(parts.link.current(), parts.limits));
+  app.get("/info", { config: { needsKey: true } }, () => infoOf(parts.link.current(), limits, feedback));
   if (!parts.hasAdminApp) addOperations(app, parts);
   if (parts.website !== undefined && isWebsite(parts.website)) await serveWebsite(app, parts.website);
   else if (!parts.hasAdminApp) app.get("/", (_request, reply) => reply.redirect("/docs"));

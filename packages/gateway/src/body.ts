@@ -1,4 +1,4 @@
-/** The three forms in which pictures come in: JSON with URLs, multipart/form-data, or the picture itself. */
+/** The forms in which pictures come in: JSON with URLs, multipart/form-data, or the picture itself. */
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
 import type { MultipartFile } from "@fastify/multipart";
@@ -21,6 +21,8 @@ const MAX_JSON_BYTES = 128 * 1024;
 /** Form fields beside the pictures are ignored, but not without end. */
 const MAX_FORM_FIELDS = 32;
 
+const EXPECTED_JSON = '{"url": "https://…"}';
+
 const EXPECTED =
   'expected application/json {"url": "https://…"}, multipart/form-data with the field "file", or the picture itself as image/*';
 
@@ -37,17 +39,38 @@ export async function readSubmission(
   limits: BodyLimits,
   permit: Permit,
 ): Promise<Submission> {
+  return await readingBody(request, EXPECTED, async (mediaType) => {
+    if (mediaType === "application/json")
+      return submissionOf(await readJson(request.raw, EXPECTED_JSON), limits);
+    if (mediaType === "multipart/form-data") {
+      const { pictures } = await readForm(request, limits, permit);
+      return { pictures, isItem: pictures.length > 1 };
+    }
+    if (!mediaType.startsWith("image/")) return undefined;
+    const bytes = await readImage(request.raw, limits, permit);
+    return { pictures: [{ kind: "bytes", bytes }], isItem: false };
+  });
+}
+
+/**
+ * Reads a body by its media type.
+ *
+ * @param expected what the route takes, for the words of a refusal.
+ * @param read     undefined: the route does not take this media type.
+ * @throws {ServeError} as {@link readSubmission}, and what `read` throws.
+ */
+export async function readingBody<Body>(
+  request: FastifyRequest,
+  expected: string,
+  read: (mediaType: string) => Promise<Body | undefined>,
+): Promise<Body> {
   const mediaType = request.headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   try {
-    if (isEmpty(request)) throw new ServeError("BODY_INVALID", `body was empty, ${EXPECTED}`);
-    if (mediaType === "application/json") return await readJson(request.raw, limits);
-    if (mediaType === "multipart/form-data") return await readForm(request, limits, permit);
-    if (mediaType.startsWith("image/")) {
-      const bytes = await readImage(request.raw, limits, permit);
-      return { pictures: [{ kind: "bytes", bytes }], isItem: false };
-    }
+    if (isEmpty(request)) throw new ServeError("BODY_INVALID", `body was empty, ${expected}`);
+    const body = await read(mediaType);
+    if (body !== undefined) return body;
     const what = mediaType === "" ? "no content-type" : `the content-type ${mediaType.slice(0, 100)}`;
-    throw new ServeError("BODY_UNSUPPORTED", `body had ${what}, ${EXPECTED}`);
+    throw new ServeError("BODY_UNSUPPORTED", `body had ${what}, ${expected}`);
   } catch (error) {
     if (request.raw.destroyed && !request.raw.complete) {
       throw new ServeError("CANCELLED", "request was cancelled by the caller", { cause: error });
@@ -62,16 +85,20 @@ function isEmpty({ headers }: FastifyRequest): boolean {
   return headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0;
 }
 
-async function readJson(raw: IncomingMessage, limits: BodyLimits): Promise<Submission> {
+/** @param expected a body as it should be, for the words of a refusal. */
+export async function readJson(raw: IncomingMessage, expected: string): Promise<unknown> {
   const tooLong = () =>
     new ServeError("BODY_INVALID", `body was longer than ${MAX_JSON_BYTES} bytes of JSON, the limit`);
   const bytes = await readLimited(raw, MAX_JSON_BYTES, tooLong, () => {});
-  let json: unknown;
   try {
-    json = JSON.parse(bytes.toString("utf8"));
+    return JSON.parse(bytes.toString("utf8"));
   } catch (cause) {
-    throw new ServeError("BODY_INVALID", 'body was not JSON, expected {"url": "https://…"}', { cause });
+    throw new ServeError("BODY_INVALID", `body was not JSON, expected ${expected}`, { cause });
   }
+}
+
+/** @param json with the addresses of pictures; what else it holds is passed over. */
+export function submissionOf(json: unknown, limits: BodyLimits): Submission {
   const parsed = predictRequestSchema.safeParse(json);
   if (!parsed.success) {
     throw new ServeError(
@@ -101,9 +128,21 @@ async function readImage(raw: IncomingMessage, limits: BodyLimits, permit: Permi
   return await readLimited(raw, limits.maxImageBytes, () => tooLarge(limits), permit.hold);
 }
 
-async function readForm(request: FastifyRequest, limits: BodyLimits, permit: Permit): Promise<Submission> {
+export interface ReadForm {
+  /** Of the field "file"; at least one. */
+  readonly pictures: readonly Picture[];
+  /** Texts beside them; of a name that comes twice, the last. */
+  readonly fields: ReadonlyMap<string, string>;
+}
+
+export async function readForm(
+  request: FastifyRequest,
+  limits: BodyLimits,
+  permit: Permit,
+): Promise<ReadForm> {
   const pictures: Picture[] = [];
   const otherFields: string[] = [];
+  const fields = new Map<string, string>();
   const parts = request.parts({
     limits: { fileSize: limits.maxImageBytes + 1, fields: MAX_FORM_FIELDS, fieldSize: 64 * 1024 },
   });
@@ -111,6 +150,7 @@ async function readForm(request: FastifyRequest, limits: BodyLimits, permit: Per
     if (part.type !== "file" || part.fieldname !== "file") {
       otherFields.push(part.fieldname);
       if (part.type === "file") part.file.resume();
+      else if (typeof part.value === "string") fields.set(part.fieldname, part.value);
       continue;
     }
     if (pictures.length === limits.maxImages) throw tooMany(limits);
@@ -120,7 +160,7 @@ async function readForm(request: FastifyRequest, limits: BodyLimits, permit: Per
     const found = otherFields.length === 0 ? "no fields" : `the fields ${otherFields.slice(0, 5).join(", ")}`;
     throw new ServeError("BODY_INVALID", `form had ${found}, expected a file in the field "file"`);
   }
-  return { pictures, isItem: pictures.length > 1 };
+  return { pictures, fields };
 }
 
 async function readPart(part: MultipartFile, limits: BodyLimits, permit: Permit): Promise<Buffer> {

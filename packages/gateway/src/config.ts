@@ -232,7 +232,7 @@ export const gatewaySettings = {
   }),
   apiKeysFile: setting(z.string().min(1).optional(), {
     description:
-      "File with one NAME and SHA-256 of an API key a line. With it, /predict and /info answer only callers that show such a key.",
+      "File with one NAME and SHA-256 of an API key a line. With it, /predict, /picture, /feedback and /info answer only callers that show such a key.",
     placeholder: "file",
   }),
   corsOrigin: setting(z.array(originSchema).default([]), {
@@ -266,6 +266,25 @@ export const gatewaySettings = {
     description: "What POST /predict answers without ?format=; scores is the course's answer.",
     placeholder: "format",
   }),
+  feedbackDir: setting(z.string().min(1).optional(), {
+    description:
+      "Folder that keeps corrections: pictures without metadata in a folder per label, from people who agreed to it. Without it nothing is kept. Several gateways may share it.",
+    placeholder: "folder",
+  }),
+  feedbackKeepDays: setting(z.int().min(1).max(3650).default(90), {
+    description: "Days after which the gateway removes a correction.",
+    placeholder: "days",
+  }),
+  feedbackMaxBytes: setting(
+    z
+      .int()
+      .min(1)
+      .default(1024 * MEBIBYTE),
+    {
+      description: "Most bytes of the pictures in that folder; more corrections are refused with 507.",
+      placeholder: "bytes",
+    },
+  ),
   website: setting(z.string().min(1).optional(), {
     description: "Folder of the built website to serve at /.",
     placeholder: "folder",

@@ -158,7 +158,7 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
 /** A path that exists with another method is answered 405 with `Allow` (RFC 9110, 15.5.6). */
 function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): ServeError {
   const path = request.url.split("?", 1)[0] ?? "";
-  const allowed = (["GET", "HEAD", "POST"] as const).filter(
+  const allowed = (["GET", "HEAD", "POST", "DELETE"] as const).filter(
     (method) => app.findRoute({ method, url: path.length > 1 ? path.replace(/\/$/, "") : path }) !== null,
   );
   request.raw.resume();

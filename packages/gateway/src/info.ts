@@ -28,7 +28,12 @@ const MEDIA_TYPES: Readonly<Record<PictureFormat, string>> = {
 /** So many times the size that the resize makes leaves it enough to average over. */
 const SHRINK_MARGIN = 3;
 
-export function infoOf(model: FittedModel, limits: InfoLimits): InfoResponse {
+/** @param feedback undefined: corrections are not kept. */
+export function infoOf(
+  model: FittedModel,
+  limits: InfoLimits,
+  feedback: { readonly keepDays: number } | undefined,
+): InfoResponse {
   const { description, contract } = model;
   const { kernel, orientation, decoder } = model.plan;
   const filter = kernelName(kernel);
@@ -60,6 +65,7 @@ export function infoOf(model: FittedModel, limits: InfoLimits): InfoResponse {
       orientation,
     },
     shrink: { keeps_answer: leastEdge !== undefined, least_edge: leastEdge ?? null },
+    feedback: { enabled: feedback !== undefined, keep_days: feedback?.keepDays ?? null },
   };
 }
 

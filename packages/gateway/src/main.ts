@@ -8,11 +8,16 @@ import type { Logger } from "@vitrine/runtime/logger";
 import { createMetrics } from "@vitrine/runtime/metrics";
 import { UsageError } from "@vitrine/runtime/settings";
 import { watchSilentConnections } from "@vitrine/runtime/silent-connections";
+import type { Registry } from "prom-client";
 import { createAddressGuard } from "./address-guard.js";
 import { readApiKeys } from "./api-keys.js";
 import { type AppParts, createAdminApp, createApp } from "./app.js";
 import { createClassify } from "./classify.js";
 import type { GatewayConfig } from "./config.js";
+import type { Feedback } from "./feedback/feedback-route.js";
+import { type FeedbackStore, openFeedbackStore } from "./feedback/feedback-store.js";
+import { createGiveFeedback, type GiveFeedbackParts } from "./feedback/give-feedback.js";
+import { createFeedbackMetrics } from "./feedback/observe-feedback.js";
 import { createImageSource, type ImageSource } from "./image-source.js";
 import { type ContractSource, fitModel } from "./model-fit.js";
 import { createModelLink } from "./model-link.js";
@@ -63,6 +68,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   const { logger, version } = parts;
   const source = await contractSource(config);
   const apiKeys = config.apiKeysFile === undefined ? undefined : await readApiKeys(config.apiKeysFile);
+  const store = await openStore(config, logger);
   const metrics = createMetrics("gateway", version);
   const permits = createPermits({ maxRequests: config.maxConcurrentRequests, maxBytes: config.maxHeldBytes });
   const tier = await openModelTier(config, { ...parts, registry: metrics.registry });
@@ -95,19 +101,12 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   const traces = await tracesTo(config, parts);
   const { fetchPicture, cache } = createCaches(config.cacheBytes, images, permits);
   const { timeoutMs, explainOcclusion: maxPatches } = config;
+  const story = { permits, preprocessor, link, fetchPicture, timeoutMs };
   let isDraining = false;
   const appParts: AppParts = {
-    classify: createClassify({
-      permits,
-      preprocessor,
-      client,
-      link,
-      fetchPicture,
-      cache,
-      timeoutMs,
-      maxPatches,
-    }),
-    showPicture: createShowPicture({ permits, preprocessor, fetchPicture, timeoutMs }),
+    classify: createClassify({ ...story, client, cache, maxPatches }),
+    showPicture: createShowPicture(story),
+    feedback: feedbackInto(store, config, { ...story, registry: metrics.registry }),
     link,
     limits: config,
     responseFormat: config.responseFormat,
@@ -129,6 +128,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   const endSilentConnections = servers.map(({ server }) => watchSilentConnections(server));
 
   async function closeParts(): Promise<void> {
+    store?.close();
     link.close();
     tier.close();
     images.close();
@@ -166,6 +166,23 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
       await closeParts();
     },
   };
+}
+
+async function openStore(
+  { feedbackDir: folder, feedbackKeepDays: keepDays, feedbackMaxBytes: maxBytes }: GatewayConfig,
+  logger: Logger,
+): Promise<FeedbackStore | undefined> {
+  return folder === undefined ? undefined : await openFeedbackStore({ folder, keepDays, maxBytes, logger });
+}
+
+function feedbackInto(
+  store: FeedbackStore | undefined,
+  { feedbackKeepDays: keepDays }: GatewayConfig,
+  { registry, ...story }: Omit<GiveFeedbackParts, "store" | "counted"> & { readonly registry: Registry },
+): Feedback | undefined {
+  if (store === undefined) return undefined;
+  const counted = createFeedbackMetrics(registry, store);
+  return { give: createGiveFeedback({ ...story, store, counted }), store, keepDays };
 }
 
 /** OpenTelemetry's libraries are loaded only where there is a collector. */

@@ -22,6 +22,8 @@ describe("the OpenAPI document", () => {
     expect(Object.keys(document.paths)).toEqual([
       "/predict",
       "/picture",
+      "/feedback",
+      "/feedback/{id}",
       "/info",
       "/health",
       "/livez",

@@ -1,6 +1,7 @@
 /** The gateway's OpenAPI 3.1 document, made from the schemas of api.ts. */
 import { z } from "zod";
 import {
+  feedbackResponseSchema,
   HEATMAP_METHODS,
   healthResponseSchema,
   infoResponseSchema,
@@ -17,6 +18,7 @@ const SCHEMAS = {
   PredictRequest: predictRequestSchema,
   PredictResponse: predictResponseSchema,
   ScoresResponse: scoresResponseSchema,
+  FeedbackResponse: feedbackResponseSchema,
   InfoResponse: infoResponseSchema,
   HealthResponse: healthResponseSchema,
   ReadyResponse: readyResponseSchema,
@@ -136,6 +138,69 @@ const picture = {
   },
 };
 
+const words = { type: "string" };
+const said = {
+  label: { ...words, description: "what it is: one of the labels of GET /info" },
+  predicted: { ...words, description: "what the model had answered" },
+  request_id: { ...words, description: "`x-request-id` of that answer" },
+};
+
+const giveFeedback = {
+  summary: "Keeps a picture and its right label, with the consent of the person whose picture it is",
+  requestBody: {
+    required: true,
+    content: {
+      "multipart/form-data": {
+        schema: {
+          type: "object",
+          required: ["file", "label", "consent"],
+          properties: {
+            file: { type: "array", minItems: 1, items: binary },
+            ...said,
+            consent: { enum: ["yes"] },
+          },
+        },
+      },
+      "application/json": {
+        schema: {
+          type: "object",
+          required: ["label", "consent"],
+          properties: {
+            url: words,
+            urls: { type: "array", items: words },
+            ...said,
+            consent: { enum: [true] },
+          },
+        },
+        example: { url: "http://bit.ly/mlbookcamp-pants", label: "pants", consent: true },
+      },
+    },
+  },
+  responses: {
+    201: json("Kept", refTo("FeedbackResponse")),
+    400: problem("The body, the label or the url was wrong, or there was no consent"),
+    401: problem("The gateway asks for an API key"),
+    403: problem("A page of another site sent it"),
+    413: problem("Too many bytes or pixels"),
+    415: problem("Not a body or a picture of a kind that is taken"),
+    429: busy("As many requests are at work, or as many came from one client, as the gateway takes"),
+    501: problem("This gateway keeps no corrections"),
+    503: busy("The folder cannot be written, or no model is known yet"),
+    507: busy("The folder is full"),
+  },
+};
+
+const withdrawFeedback = {
+  summary: "Takes a correction back: its pictures and its record are removed",
+  parameters: [{ name: "id", in: "path", required: true, schema: words }],
+  responses: {
+    204: { description: "Removed" },
+    401: problem("The gateway asks for an API key"),
+    404: problem("Nothing is kept under this id"),
+    501: problem("This gateway keeps no corrections"),
+  },
+};
+
 /**
  * @param version of the product.
  * @param asksForKeys predictions are answered only to callers with an API key.
@@ -153,6 +218,8 @@ export function openApiDocument(version: string, asksForKeys: boolean): object {
     paths: {
       "/predict": { post: { ...predict, ...security } },
       "/picture": { get: { ...picture, ...security } },
+      "/feedback": { post: { ...giveFeedback, ...security } },
+      "/feedback/{id}": { delete: { ...withdrawFeedback, ...security } },
       "/info": get(
         "The model, the limits, and how a picture is treated",
         {

@@ -1,0 +1,88 @@
+/** `POST /feedback` and `DELETE /feedback/ID`: corrections that a person agreed to leave, and took back. */
+import { ServeError } from "@vitrine/protocol/status";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FeedbackResponse } from "../api.js";
+import type { BodyLimits } from "../body.js";
+import { signalOfCaller } from "../caller-signal.js";
+import { readCorrection } from "./feedback-body.js";
+import type { FeedbackStore } from "./feedback-store.js";
+import type { GiveFeedback } from "./give-feedback.js";
+
+export interface Feedback {
+  readonly give: GiveFeedback;
+  readonly store: Pick<FeedbackStore, "withdraw">;
+  readonly keepDays: number;
+}
+
+export interface FeedbackRouteOptions {
+  /** undefined: this gateway keeps none. */
+  readonly feedback: Feedback | undefined;
+  readonly limits: BodyLimits;
+  /** Origins whose pages may send corrections; `*` is every one. */
+  readonly corsOrigins: readonly string[];
+}
+
+/** The routes are there in any case, so that an answer can say why nothing is kept. */
+export function addFeedback(
+  app: FastifyInstance,
+  { feedback, limits, corsOrigins }: FeedbackRouteOptions,
+): void {
+  app.post("/feedback", { config: { needsKey: true, rateLimit: {} } }, async (request, reply) => {
+    try {
+      const { give } = enabled(feedback);
+      checkOrigin(request, corsOrigins);
+      const record = await give({
+        read: (permit) => readCorrection(request, limits, permit),
+        caller: signalOfCaller(reply),
+        times: request.stageTimes,
+      });
+      const withdraw = `/feedback/${record.id}`;
+      const answer: FeedbackResponse = {
+        id: record.id,
+        label: record.label,
+        pictures: record.pictures.length,
+        stored_at: record.stored_at,
+        delete_after: record.delete_after,
+        withdraw,
+      };
+      return await reply.code(201).header("location", withdraw).send(answer);
+    } catch (error) {
+      // What was refused before it was read.
+      request.raw.resume();
+      throw error;
+    }
+  });
+  app.delete<{ Params: { id: string } }>(
+    "/feedback/:id",
+    { config: { needsKey: true } },
+    async (request, reply) => {
+      const { store } = enabled(feedback);
+      checkOrigin(request, corsOrigins);
+      await store.withdraw(request.params.id);
+      return await reply.code(204).send();
+    },
+  );
+}
+
+function enabled(feedback: Feedback | undefined): Feedback {
+  if (feedback !== undefined) return feedback;
+  throw new ServeError(
+    "FEEDBACK_DISABLED",
+    "corrections are not kept here, expected a gateway started with --feedback-dir",
+  );
+}
+
+/**
+ * A page elsewhere could have its visitors' browsers leave photos here in their name. Browsers say where a page
+ * stands; programs say nothing and are let in. Source: W3C Fetch Metadata Request Headers.
+ */
+function checkOrigin({ headers }: FastifyRequest, corsOrigins: readonly string[]): void {
+  const site = headers["sec-fetch-site"];
+  if (site !== "cross-site" && site !== "same-site") return;
+  const { origin } = headers;
+  if (corsOrigins.includes("*") || (origin !== undefined && corsOrigins.includes(origin))) return;
+  throw new ServeError(
+    "FEEDBACK_ORIGIN_FORBIDDEN",
+    "correction came from a page of another site, expected the gateway's own or one that --cors-origin names",
+  );
+}

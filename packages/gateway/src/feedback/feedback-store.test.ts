@@ -1,0 +1,151 @@
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import sharp from "sharp";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { PictureFile } from "../pixels/picture-file.js";
+import { folderOfLabel, readFeedback } from "./feedback-record.js";
+import { type FeedbackStore, openFeedbackStore } from "./feedback-store.js";
+
+const DAY_MS = 86_400_000;
+let folder: string;
+let now: number;
+const log: unknown[] = [];
+const stores: FeedbackStore[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "vitrine-store-"));
+  now = Date.now();
+  log.length = 0;
+});
+afterEach(async () => {
+  for (const store of stores.splice(0)) store.close();
+  await rm(folder, { recursive: true });
+});
+
+async function open(keepDays = 10, maxBytes = 1_000_000): Promise<FeedbackStore> {
+  const note = (line: unknown) => void log.push(line);
+  const logger = { info: note, warn: note, error: note };
+  const store = await openFeedbackStore({ folder, keepDays, maxBytes, logger, now: () => now });
+  stores.push(store);
+  return store;
+}
+
+async function file(background: string): Promise<PictureFile> {
+  const made = await sharp({ create: { width: 8, height: 8, channels: 3, background } })
+    .jpeg()
+    .toBuffer();
+  return { bytes: Uint8Array.from(made), mediaType: "image/jpeg", width: 8, height: 8 };
+}
+
+const correction = (...files: PictureFile[]) => ({
+  files,
+  label: "pants",
+  predicted: null,
+  model: { name: "m", version: "1" },
+  contract: "sha256:0",
+  request_id: null,
+});
+
+const pictures = () => readdir(path.join(folder, "pants")).catch(() => []);
+
+describe("the store", () => {
+  it("removes a correction when its days are over, and not a day before", async () => {
+    const store = await open(10);
+    await store.add(correction(await file("#111111")));
+    now += 9 * DAY_MS;
+    await store.add(correction(await file("#222222")));
+    await store.sweep();
+    expect(await pictures()).toHaveLength(2);
+    now += DAY_MS + 1;
+    await store.sweep();
+    expect(await pictures()).toHaveLength(1);
+    expect(log).toEqual([{ removed: 1, kept: 1 }]);
+    expect(store.bytes).toBe((await file("#222222")).bytes.byteLength);
+  });
+
+  it("keeps a picture for as long as the last of those who gave it said", async () => {
+    const store = await open(10);
+    const picture = await file("#111111");
+    await store.add(correction(picture));
+    now += 5 * DAY_MS;
+    await store.add(correction(picture));
+    now += 6 * DAY_MS;
+    await store.sweep();
+    expect(await pictures()).toHaveLength(1);
+    now += 5 * DAY_MS;
+    await store.sweep();
+    expect(await readdir(folder)).toEqual([]);
+    expect(store.bytes).toBe(0);
+  });
+
+  it("knows what lies in the folder when it opens it", async () => {
+    await (await open()).add(correction(await file("#111111"), await file("#222222")));
+    const { bytes } = await open();
+    expect(bytes).toBe((await file("#111111")).bytes.byteLength + (await file("#222222")).bytes.byteLength);
+  });
+
+  it("removes what a dead writer left, once it is an hour old", async () => {
+    const [old, young] = [path.join(folder, ".feedback-old.part"), path.join(folder, ".feedback-young.part")];
+    await writeFile(old, "x");
+    await writeFile(young, "x");
+    await utimes(old, now / 1000 - 7200, now / 1000 - 7200);
+    await open();
+    expect(await readdir(folder)).toEqual([".feedback-young.part"]);
+  });
+
+  it("writes a picture anew that is not what its name says", async () => {
+    const store = await open();
+    const picture = await file("#111111");
+    await store.add(correction(picture));
+    const [name = ""] = await pictures();
+    await writeFile(path.join(folder, "pants", name), "damaged");
+    await store.add(correction(picture));
+    expect(Buffer.compare(await readFile(path.join(folder, "pants", name)), picture.bytes)).toBe(0);
+  });
+
+  it("refuses a file that still tells something, and keeps nothing of it", async () => {
+    const store = await open();
+    const made = await sharp({ create: { width: 8, height: 8, channels: 3, background: "#111111" } })
+      .withExif({ IFD0: { Copyright: "SECRET" } })
+      .jpeg()
+      .toBuffer();
+    const talkative = { ...(await file("#111111")), bytes: Uint8Array.from(made) };
+    await expect(store.add(correction(talkative))).rejects.toThrow(/metadata was left.*exif/);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it("names records that cannot be read, and goes on without them", async () => {
+    const name = `.feedback-${"A".repeat(22)}.json`;
+    await writeFile(path.join(folder, name), "{");
+    const store = await open();
+    expect(log).toEqual([{ broken: [name] }]);
+    await store.add(correction(await file("#111111")));
+    expect((await readFeedback(folder)).records).toHaveLength(1);
+  });
+});
+
+describe("the folder of a label", () => {
+  it.each([
+    ["t-shirt", "t-shirt"],
+    ["Long sleeve (warm)", "Long sleeve (warm)"],
+    ["Röcke", "Röcke"],
+    ["تنورة", "تنورة"],
+    ["a/b", "a%2Fb"],
+    ["a\\b", "a%5Cb"],
+    ["..", "%2E%2E"],
+    [".hidden", "%2Ehidden"],
+    ["end.", "end%2E"],
+    ["100%", "100%25"],
+    ["a\0b", "a%00b"],
+    ["", "%"],
+    ["C:x", "C%3Ax"],
+  ])("%j is %j", (label, name) => expect(folderOfLabel(label)).toBe(name));
+
+  it("is never longer than a file system takes, and differs where the label does", () => {
+    const [one, two] = [folderOfLabel(`${"ä".repeat(500)}1`), folderOfLabel(`${"ä".repeat(500)}2`)];
+    expect(Buffer.byteLength(one)).toBeLessThan(255);
+    expect(one).not.toBe(two);
+    expect(one).not.toContain("\uFFFD");
+  });
+});

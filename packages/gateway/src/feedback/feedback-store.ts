@@ -1,0 +1,295 @@
+/**
+ * Corrections in a folder: pictures in a folder per label, which training reads as it is, and a record of each correction
+ * beside them. Several gateways may share the folder: nothing in it is ever changed, only added, whole, and removed.
+ *
+ * No picture lies there without a record that says when it has to go: a record is written first and removed last.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { access, constants, mkdir, readFile, stat, unlink } from "node:fs/promises";
+import path from "node:path";
+import { ServeError } from "@vitrine/protocol/status";
+import type { Logger } from "@vitrine/runtime/logger";
+import { UsageError } from "@vitrine/runtime/settings";
+import { findMetadata, type PictureFile } from "../pixels/picture-file.js";
+import { removeWithFolder, unlinkIfThere, writeDurably } from "./durable-files.js";
+import {
+  type FeedbackRecord,
+  isFeedbackId,
+  isMissing,
+  type KeptPicture,
+  pictureFileOf,
+  readFeedback,
+  readRecord,
+  recordNameOf,
+} from "./feedback-record.js";
+
+export interface FeedbackStoreOptions {
+  readonly folder: string;
+  readonly keepDays: number;
+  /** Of all pictures in the folder, other gateways' included as of the last look. */
+  readonly maxBytes: number;
+  readonly logger: Pick<Logger, "warn" | "info" | "error">;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** One correction, with consent. */
+export interface Correction
+  extends Pick<FeedbackRecord, "label" | "predicted" | "model" | "contract" | "request_id"> {
+  readonly files: readonly PictureFile[];
+}
+
+export interface FeedbackStore {
+  /**
+   * Keeps a correction, on the disk when the promise resolves.
+   *
+   * @param correction whose files hold no metadata; that is checked on what was written.
+   * @throws {ServeError} FEEDBACK_FULL, FEEDBACK_UNWRITABLE; nothing is kept then.
+   */
+  add(correction: Correction): Promise<FeedbackRecord>;
+  /** Removes a correction and its pictures, but for pictures that another correction gave as well. @throws {ServeError} FEEDBACK_NOT_FOUND. */
+  withdraw(id: string): Promise<void>;
+  /** Removes what has been kept for long enough, and looks how much is there. */
+  sweep(): Promise<void>;
+  /** Of all pictures, as far as known. */
+  readonly bytes: number;
+  close(): void;
+}
+
+const DAY_MS = 86_400_000;
+const SWEEP_MS = 3_600_000;
+/** No file takes so long to write; its writer is dead. */
+const PART_LIFE_MS = 3_600_000;
+/** Nobody makes room within a second. */
+const FULL_RETRY_SECONDS = 3600;
+
+/**
+ * Opens the folder, makes it where it is missing, and removes what has expired.
+ *
+ * @throws {UsageError} when it cannot be written.
+ */
+export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<FeedbackStore> {
+  const { folder, keepDays, maxBytes, logger, now = Date.now } = options;
+  let bytes = 0;
+  /** One change after the other, so that a picture is not removed while it is given a second time. */
+  let lastChange: Promise<unknown> = Promise.resolve();
+
+  function inTurn<Result>(change: () => Promise<Result>): Promise<Result> {
+    const result = lastChange.then(change, change);
+    lastChange = result.catch(() => {});
+    return result;
+  }
+
+  const at = (name: string) => path.join(folder, name);
+
+  async function add(correction: Correction): Promise<FeedbackRecord> {
+    const { files, ...said } = correction;
+    const storedAt = now();
+    // By their content: the same photo twice in one item is one.
+    const pictures = new Map(
+      files.map((file) => {
+        const kept = keptPictureOf(file);
+        return [pictureFileOf(said.label, kept), { file, kept }] as const;
+      }),
+    );
+    const record: FeedbackRecord = {
+      schema: 1,
+      id: randomBytes(16).toString("base64url"),
+      ...said,
+      stored_at: new Date(storedAt).toISOString(),
+      delete_after: new Date(storedAt + keepDays * DAY_MS).toISOString(),
+      pictures: [...pictures.values()].map(({ kept }) => kept),
+    };
+    const written: string[] = [];
+    try {
+      const added: [place: string, file: PictureFile, sha256: string][] = [];
+      for (const [place, { file, kept }] of pictures) {
+        if (!(await holds(at(place), kept))) added.push([place, file, kept.sha256]);
+      }
+      const addedBytes = added.reduce((sum, [, file]) => sum + file.bytes.byteLength, 0);
+      if (bytes + addedBytes > maxBytes) throw full(`corrections would take more than ${maxBytes} bytes`);
+      written.push(recordNameOf(record.id));
+      await writeDurably(folder, recordNameOf(record.id), Buffer.from(`${JSON.stringify(record)}\n`));
+      for (const [place, file, sha256] of added) {
+        written.push(place);
+        await writeDurably(folder, place, file.bytes);
+        await checkWritten(at(place), sha256);
+      }
+      bytes += addedBytes;
+      return record;
+    } catch (error) {
+      await takeBack(written);
+      throw asStoreError(error);
+    }
+  }
+
+  /** The record, which is first, goes last. */
+  async function takeBack(written: readonly string[]): Promise<void> {
+    for (const name of [...written].reverse()) {
+      try {
+        await (name.startsWith(".") ? unlinkIfThere(at(name)) : removeWithFolder(at(name)));
+      } catch (error) {
+        logger.error({ err: error, name }, "correction could not be taken back");
+      }
+    }
+  }
+
+  /** @param others what else is kept. */
+  async function remove(record: FeedbackRecord, others: Iterable<FeedbackRecord>): Promise<void> {
+    const needed = new Set([...others].flatMap(placesOf));
+    for (const picture of record.pictures) {
+      const place = pictureFileOf(record.label, picture);
+      if (needed.has(place)) continue;
+      await removeWithFolder(at(place));
+      bytes = Math.max(0, bytes - picture.bytes);
+    }
+    await unlinkIfThere(at(recordNameOf(record.id)));
+  }
+
+  async function withdraw(id: string): Promise<void> {
+    try {
+      const record = isFeedbackId(id) ? await readRecord(at(recordNameOf(id))) : undefined;
+      if (record === undefined || record === "broken") {
+        throw new ServeError(
+          "FEEDBACK_NOT_FOUND",
+          "correction was not found, expected the id that was answered",
+        );
+      }
+      const { records } = await readFeedback(folder);
+      await remove(
+        record,
+        records.filter((other) => other.id !== id),
+      );
+    } catch (error) {
+      throw asStoreError(error);
+    }
+  }
+
+  async function sweep(): Promise<void> {
+    const { records, broken, parts } = await readFeedback(folder);
+    const kept = new Map(records.map((record) => [record.id, record]));
+    let removed = 0;
+    for (const record of records) {
+      if (Date.parse(record.delete_after) > now()) continue;
+      kept.delete(record.id);
+      await remove(record, kept.values());
+      removed += 1;
+    }
+    for (const name of parts) await removeStale(at(name));
+    const sizes = new Map(
+      [...kept.values()].flatMap((record) =>
+        record.pictures.map((picture) => [pictureFileOf(record.label, picture), picture.bytes] as const),
+      ),
+    );
+    bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+    if (removed > 0) logger.info({ removed, kept: kept.size }, "corrections expired and were removed");
+    if (broken.length > 0) logger.warn({ broken }, "records of corrections cannot be read");
+  }
+
+  async function removeStale(file: string): Promise<void> {
+    try {
+      if (now() - (await stat(file)).mtimeMs > PART_LIFE_MS) await unlink(file);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+
+  await prepareFolder(folder);
+  await sweep();
+  const timer = setInterval(() => {
+    inTurn(sweep).catch((error: unknown) =>
+      logger.error({ err: error }, "corrections could not be looked through"),
+    );
+  }, SWEEP_MS);
+  timer.unref();
+
+  return {
+    add: (correction) => inTurn(() => add(correction)),
+    withdraw: (id) => inTurn(() => withdraw(id)),
+    sweep: () => inTurn(sweep),
+    get bytes() {
+      return bytes;
+    },
+    close: () => clearInterval(timer),
+  };
+}
+
+async function prepareFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o750 });
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    // A file system that is read-only, or lets nobody make a file, is found out by making one.
+    await writeDurably(folder, ".feedback-probe.part", new Uint8Array());
+    await unlinkIfThere(path.join(folder, ".feedback-probe.part"));
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+    throw new UsageError([
+      `--feedback-dir was ${folder}, expected a folder that the gateway can write to${code}`,
+    ]);
+  }
+}
+
+function placesOf(record: FeedbackRecord): string[] {
+  return record.pictures.map((picture) => pictureFileOf(record.label, picture));
+}
+
+function keptPictureOf({ bytes, mediaType, width, height }: PictureFile): KeptPicture {
+  return {
+    sha256: sha256Of(bytes),
+    media_type: mediaType === "image/png" ? "image/png" : "image/jpeg",
+    bytes: bytes.byteLength,
+    width,
+    height,
+  };
+}
+
+function sha256Of(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** Whether the file is there and is the picture. */
+async function holds(file: string, { sha256, bytes }: KeptPicture): Promise<boolean> {
+  try {
+    return (await stat(file)).size === bytes && sha256Of(await readFile(file)) === sha256;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+/** Reads back what was written: it is the picture, and no more than the picture. */
+async function checkWritten(file: string, sha256: string): Promise<void> {
+  const found = await readFile(file);
+  if (sha256Of(found) !== sha256) {
+    throw new ServeError("FEEDBACK_UNWRITABLE", "picture was read back otherwise than it was written");
+  }
+  const metadata = await findMetadata(found);
+  if (metadata.length > 0) throw new Error(`metadata was left in a picture to keep: ${metadata.join(", ")}`);
+}
+
+function full(what: string, cause?: unknown): ServeError {
+  return new ServeError(
+    "FEEDBACK_FULL",
+    `${what}, expected room; whoever runs the gateway has to make some`,
+    {
+      cause,
+      retryAfterSeconds: FULL_RETRY_SECONDS,
+    },
+  );
+}
+
+const NO_ROOM: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+
+/** The system's errors, without the paths in their messages. */
+function asStoreError(error: unknown): unknown {
+  if (error instanceof ServeError || !(error instanceof Error) || !("code" in error)) return error;
+  return NO_ROOM.has(error.code)
+    ? full("disk of the corrections was full", error)
+    : new ServeError(
+        "FEEDBACK_UNWRITABLE",
+        "correction could not be kept, expected a folder that can be written",
+        {
+          cause: error,
+        },
+      );
+}

@@ -1,0 +1,111 @@
+/** The story of one `POST /feedback`: photos without metadata under the label that the person gave. */
+import { ServeError } from "@vitrine/protocol/status";
+import { abortError, startDeadline } from "../deadline.js";
+import { eachPhoto, placed } from "../each-photo.js";
+import type { ModelLink } from "../model-link.js";
+import type { Permit, Permits } from "../permits.js";
+import type { FetchPicture } from "../picture-cache.js";
+import type { Preprocessor } from "../preprocess.js";
+import type { StageTimes } from "../stage-times.js";
+import type { SentCorrection } from "./feedback-body.js";
+import type { FeedbackRecord } from "./feedback-record.js";
+import type { FeedbackStore } from "./feedback-store.js";
+
+export interface GiveFeedbackRequest {
+  /** Reads the body. Called with a permit, which it tells of every byte that it keeps. */
+  readonly read: (permit: Permit) => Promise<SentCorrection>;
+  /** Aborts when the caller has gone. */
+  readonly caller: AbortSignal;
+  readonly times: StageTimes;
+}
+
+export interface GiveFeedbackParts {
+  readonly permits: Permits;
+  readonly fetchPicture: FetchPicture;
+  readonly preprocessor: Pick<Preprocessor, "makeFile">;
+  readonly link: Pick<ModelLink, "current">;
+  readonly store: Pick<FeedbackStore, "add" | "withdraw">;
+  readonly timeoutMs: number;
+  /** Told of each correction that is kept: whether the person agrees with the model, undefined where that is not known. */
+  counted(agrees: boolean | undefined): void;
+}
+
+export type GiveFeedback = (request: GiveFeedbackRequest) => Promise<FeedbackRecord>;
+
+/** A disk that hangs must not take the permits of the predictions with it. */
+const MOST_AT_WORK = 8;
+
+/** Makes the function that answers one `POST /feedback`. */
+export function createGiveFeedback(parts: GiveFeedbackParts): GiveFeedback {
+  let atWork = 0;
+
+  return async (request) => {
+    if (atWork >= MOST_AT_WORK) {
+      throw new ServeError(
+        "OVERLOADED",
+        `gateway was at work on ${atWork} corrections, expected fewer; try again later`,
+      );
+    }
+    const permit = parts.permits.take();
+    atWork += 1;
+    try {
+      // Asked before the body is read, too: without a model nobody knows its labels.
+      parts.link.current();
+      const sent = await request.read(permit);
+      const deadline = startDeadline(parts.timeoutMs, request.caller);
+      try {
+        return await keep(sent, permit, request, deadline.signal);
+      } finally {
+        deadline.clear();
+      }
+    } finally {
+      atWork -= 1;
+      permit.release();
+    }
+  };
+
+  async function keep(
+    sent: SentCorrection,
+    permit: Permit,
+    { times }: GiveFeedbackRequest,
+    signal: AbortSignal,
+  ): Promise<FeedbackRecord> {
+    const { description, contract } = parts.link.current();
+    const { label, predicted } = sent;
+    for (const [name, given] of [
+      ["label", label],
+      ["predicted", predicted],
+    ] as const) {
+      if (given !== undefined && !contract.labels.includes(given)) {
+        throw new ServeError(
+          "FEEDBACK_LABEL_UNKNOWN",
+          `${name} was "${given.slice(0, 100)}", expected one of the labels of GET /info`,
+        );
+      }
+    }
+    const read = () =>
+      eachPhoto(placed(sent.pictures), signal, async (picture, either) =>
+        picture.kind === "bytes" ? picture.bytes : await parts.fetchPicture(picture.url, either, permit.hold),
+      );
+    const isLinked = sent.pictures.some(({ kind }) => kind === "url");
+    const pictures = isLinked ? await times.time("fetch", read) : await read();
+    const files = await eachPhoto(placed(pictures), signal, (bytes, either) =>
+      parts.preprocessor.makeFile(bytes, { purpose: "keep" }, either),
+    );
+    const record = await parts.store.add({
+      files,
+      label,
+      predicted: predicted ?? null,
+      model: { name: description.name, version: description.version },
+      contract: contract.digest,
+      request_id: sent.requestId ?? null,
+    });
+    if (signal.aborted) {
+      // The id never reached the person, who could not take the photo back.
+      await parts.store.withdraw(record.id);
+      throw abortError(signal);
+    }
+    parts.counted(predicted === undefined ? undefined : predicted === label);
+    return record;
+  }
+}
