@@ -10,7 +10,12 @@
 
 /** @type {Readonly<Record<"gateway" | "model-server", Tier>>} */
 export const TIERS = {
-  gateway: { commands: ["gateway", "classify", "scaler"], leaveOut: [], website: true, nodeFlags: [] },
+  gateway: {
+    commands: ["gateway", "classify", "bench", "scaler"],
+    leaveOut: [],
+    website: true,
+    nodeFlags: [],
+  },
   "model-server": {
     commands: ["serve", "inspect", "convert"],
     // For ONNX Runtime's own download of its CUDA build.
