@@ -1,4 +1,4 @@
-/** A node dies under load, as by a power cut: nothing on it says goodbye. */
+/** A node is drained, and dies, under load: as for an upgrade, and as by a power cut. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   bringUpTwoOfEach,
@@ -38,7 +38,7 @@ async function nodeToStop(): Promise<string> {
   return others.at(-1)?.metadata.name ?? "";
 }
 
-describe.skipIf(!canStopNodes)("a node that dies", () => {
+describe.skipIf(!canStopNodes)("a node", () => {
   let node = "";
 
   beforeAll(async () => {
@@ -53,7 +53,28 @@ describe.skipIf(!canStopNodes)("a node that dies", () => {
     await kubectl("wait", "--for=condition=Ready", `node/${node}`, "--timeout=120s");
   });
 
-  it("costs callers in another zone no request, and its pods come back elsewhere", async () => {
+  it("costs no request when it is drained for an upgrade", async () => {
+    const load = startLoad({ url: GATEWAY_URL, photo: PHOTO, keepingCallers: 2, newCallers: 2 });
+    await kubectl(
+      "drain",
+      node,
+      // Others may work on the cluster, too.
+      "--pod-selector=app.kubernetes.io/part-of=vitrine",
+      "--ignore-daemonsets",
+      "--delete-emptydir-data",
+      "--timeout=180s",
+    );
+    await settled("gateway", "model-server");
+    await kubectl("uncordon", node);
+    await restart();
+    const { requests, failures, slowestMs } = await load.stop();
+    process.stderr.write(
+      `node drained: ${requests} requests, ${failures.length} failed, slowest ${slowestMs} ms\n`,
+    );
+    expect(failures).toEqual([]);
+  });
+
+  it("costs callers in another zone no request when it dies, and its pods come back elsewhere", async () => {
     const inside = (await podsOf("model-server")).filter((pod) => pod.node === node);
     expect(inside.length, "model servers on the node").toBeGreaterThan(0);
     const load = startLoad({ url: GATEWAY_URL, photo: PHOTO, keepingCallers: 2, newCallers: 2 });

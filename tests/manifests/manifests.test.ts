@@ -139,7 +139,7 @@ describe.each(TIERS)("the $tier", ({ tier, settings }) => {
   });
 
   it("counts a new pod only when those who call it had time to find it", () => {
-    const resolveSeconds = resolveSettings(gatewaySettings, { flags: {}, env: {} }).config.resolveMs / 1000;
+    const resolveSeconds = seconds(baseOf("gateway").env, "RESOLVE_MS");
     const dnsSeconds = 5;
     expect(minReadySeconds).toBeGreaterThan(tier === "gateway" ? 0 : 1.2 * resolveSeconds + dnsSeconds);
   });
