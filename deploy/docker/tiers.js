@@ -11,7 +11,7 @@
 /** @type {Readonly<Record<"gateway" | "model-server", Tier>>} */
 export const TIERS = {
   gateway: {
-    commands: ["gateway", "classify", "bench", "scaler"],
+    commands: ["gateway", "classify", "bench", "doctor", "scaler"],
     leaveOut: [],
     website: true,
     nodeFlags: [],
