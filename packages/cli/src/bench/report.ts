@@ -17,7 +17,7 @@ export function reportOf(result: BenchResult): string {
   const { latency_ms: latency, pictures, load } = result;
   const lines = [
     `${result.target}: ${pictures.name}, ${(pictures.mean_bytes / 1000).toFixed(1)} kB each`,
-    `${loadText(load)}, ${result.seconds.toFixed(1)} s after the warm-up, from ${result.machine.cores} cores (${result.machine.processor})`,
+    `${loadText(load)}, ${result.seconds.toFixed(1)} s after the warm-up, on ${result.machine.cores} cores (${result.machine.processor})`,
     "",
     line("per second", result.per_second.toFixed(1)),
     line("answered", String(result.answered)),
@@ -63,7 +63,7 @@ export function reportOf(result: BenchResult): string {
 function loadText(load: BenchResult["load"]): string {
   return load.kind === "closed"
     ? `closed loop, ${load.concurrency} ${load.concurrency === 1 ? "caller" : "callers"}`
-    : `open loop, ${load.perSecond} per second (${load.arrivals} arrivals)`;
+    : `open loop, ${load.per_second} per second (${load.arrivals} arrivals)`;
 }
 
 function failuresText({ failed, failures, answered }: BenchResult): string {

@@ -1,5 +1,5 @@
 /** What a load came to: the members of `vitrine bench --format json`. */
-import type { Load } from "./arrivals.js";
+import type { Arrivals, Load } from "./arrivals.js";
 import type { LoadRecord } from "./load.js";
 import type { Machine } from "./machine.js";
 import type { PictureSet } from "./pictures.js";
@@ -12,7 +12,9 @@ type Times = Summary;
 export interface BenchResult {
   readonly target: string;
   readonly pictures: { readonly name: string; readonly count: number; readonly mean_bytes: number };
-  readonly load: Load;
+  readonly load:
+    | { readonly kind: "closed"; readonly concurrency: number }
+    | { readonly kind: "open"; readonly per_second: number; readonly arrivals: Arrivals };
   /** From the end of the warm-up to the last answer. */
   readonly seconds: number;
   readonly answered: number;
@@ -72,7 +74,7 @@ export function benchResult(facts: BenchFacts): BenchResult {
   return {
     target: facts.target,
     pictures: { name: pictures.name, count: pictures.requests.length, mean_bytes: pictures.meanBytes },
-    load: facts.load,
+    load: loadResult(facts.load),
     seconds: record.seconds,
     answered: record.ok,
     failed: Object.values(failures).reduce((sum, count) => sum + count, 0),
@@ -89,6 +91,12 @@ export function benchResult(facts: BenchFacts): BenchResult {
     interrupted: facts.interrupted,
     warnings: warningsOf(facts),
   };
+}
+
+function loadResult(load: Load): BenchResult["load"] {
+  return load.kind === "closed"
+    ? load
+    : { kind: load.kind, per_second: load.perSecond, arrivals: load.arrivals };
 }
 
 function serverMeans([before, after]: readonly [Usage, Usage]): { queue: number; inference: number } {

@@ -8,6 +8,7 @@ import { readPictures } from "../bench/pictures.js";
 import { reportOf } from "../bench/report.js";
 import { rightSize } from "../bench/right-size.js";
 import { runBench } from "../bench/run-bench.js";
+import { sizeJson } from "../bench/size-json.js";
 import { sizePatch } from "../bench/size-patch.js";
 import { sizeReport } from "../bench/size-report.js";
 import { whyNotLoad } from "../bench/target-host.js";
@@ -158,8 +159,8 @@ async function size(
     times: config.quick ? QUICK_TIMES : USUAL_TIMES,
     io,
   });
-  const texts = { table: sizeReport, yaml: sizePatch, json: asJson };
-  await write(config, io, texts[config.format](facts));
+  const textOf = { table: sizeReport, yaml: sizePatch, json: () => asJson(sizeJson(facts)) }[config.format];
+  await write(config, io, textOf(facts));
   return facts.sizing.keepsP95 ? EXIT_DONE : EXIT_FAILED;
 }
 
