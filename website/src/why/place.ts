@@ -47,8 +47,8 @@ export interface Field {
 }
 
 /** Of the evidence, for a place to be said to hold most of it. */
-const MOST_IN_FIELD = 0.5;
-const MOST_IN_LINE = 0.65;
+const MOST_IN_FIELD = 0.45;
+const MOST_IN_LINE = 0.55;
 
 /** Where most of the evidence lies. Evidence counts by its square: what is faint everywhere is no place. */
 export function placeOf(heatmap: Heatmap): Place {
