@@ -14,6 +14,9 @@ LABELS = ("dress", "hat", "longsleeve", "outwear", "pants", "shirt", "shoes", "s
 """Label order of every output of the model; also the names of the photo folders."""
 
 
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+
 @dataclass(frozen=True)
 class Split:
     """Photos of one split, in the order of their sorted relative paths."""
@@ -27,12 +30,19 @@ class Split:
 
 
 def photo_paths(photos: Path, split: str) -> list[str]:
-    """Lists `<split>/<label>/*.jpg` below `photos`, sorted. Raises FileNotFoundError when a label has no photo."""
+    """Lists the JPEGs and PNGs of `<split>/<label>/` below `photos`, sorted.
+
+    Raises FileNotFoundError when a label has none.
+    """
     found = []
     for label in LABELS:
-        of_label = sorted(path.relative_to(photos).as_posix() for path in (photos / split / label).glob("*.jpg"))
+        of_label = sorted(
+            path.relative_to(photos).as_posix()
+            for path in (photos / split / label).glob("*")
+            if path.suffix.lower() in PHOTO_SUFFIXES
+        )
         if not of_label:
-            raise FileNotFoundError(f"{photos / split / label} has no .jpg file, expected photos of one label there")
+            raise FileNotFoundError(f"{photos / split / label} has no photo, expected those of one label there")
         found += of_label
     return found
 

@@ -51,6 +51,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "record photos that a model version runs before it is available",
     load: async () => (await import("./commands/warmup.js")).warmup,
   },
+  feedback: {
+    summary: "hand the corrections that a gateway kept over to training",
+    load: async () => (await import("./commands/feedback.js")).feedback,
+  },
   gateway: {
     summary: "the gateway: HTTP, pictures, and the website",
     load: async () => (await import("./commands/gateway.js")).gateway,

@@ -37,6 +37,11 @@ export const upSettings = {
     env: "ALLOW_IMAGE_HOSTS",
     placeholder: "host",
   }),
+  feedbackDir: setting(z.string().min(1).optional(), {
+    description:
+      "Folder that keeps corrections of people who agree to it; without it nothing is kept. Other settings of the gateway come from its environment, such as FEEDBACK_KEEP_DAYS.",
+    placeholder: "folder",
+  }),
   logLevel: logLevelSetting,
 };
 
@@ -82,6 +87,8 @@ async function bringUp(config: Config<typeof upSettings>, basePath: string, io: 
     modelBasePath: basePath,
     modelName: config.modelName ?? path.basename(path.resolve(basePath)),
     allowImageHosts: config.allowImageHost,
+    gatewayFlags:
+      config.feedbackDir === undefined ? [] : [`--feedback-dir=${path.resolve(config.feedbackDir)}`],
     env: io.env,
     say: (line) => io.stderr.write(`${line}\n`),
   });

@@ -1,0 +1,209 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { type FeedbackStore, openFeedbackStore } from "@vitrine/gateway/feedback/feedback-store";
+import { makePictureFile } from "@vitrine/gateway/pixels/picture-file";
+import sharp from "sharp";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { run } from "../main.js";
+
+let folder: string;
+let kept: string;
+let target: string;
+let store: FeedbackStore;
+let now = Date.parse("2026-11-01T12:00:00Z");
+const quiet = { info() {}, warn() {}, error() {} };
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "vitrine-corrections-"));
+  kept = path.join(folder, "corrections");
+  target = path.join(folder, "photos");
+  store = await openFeedbackStore({
+    folder: kept,
+    keepDays: 90,
+    maxBytes: 1e9,
+    logger: quiet,
+    now: () => now,
+  });
+});
+afterEach(async () => {
+  store.close();
+  await rm(folder, { recursive: true });
+});
+
+async function give(label: string, predicted: string | null, ...shades: number[]) {
+  const files = await Promise.all(
+    shades.map(async (shade) => {
+      const background = { r: shade, g: 80, b: 120 };
+      const file = await sharp({ create: { width: 32, height: 24, channels: 3, background } })
+        .jpeg()
+        .toBuffer();
+      return await makePictureFile(file, { purpose: "keep" }, { maxPixels: 1e6 });
+    }),
+  );
+  const said = {
+    label,
+    predicted,
+    model: { name: "m", version: "2" },
+    contract: "sha256:0",
+    request_id: null,
+  };
+  return await store.add({ files, ...said });
+}
+
+async function vitrine(...args: string[]) {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const code = await run(["feedback", ...args], {
+    stdout,
+    stderr,
+    env: {},
+    signal: new AbortController().signal,
+  });
+  stdout.end();
+  stderr.end();
+  return { code, out: await text(stdout), talk: await text(stderr) };
+}
+
+async function picturesIn(place: string): Promise<string[]> {
+  const names = await readdir(place, { recursive: true });
+  return names.filter((name) => /\.(jpg|png)$/.test(name)).sort();
+}
+
+describe("vitrine feedback export", () => {
+  it("copies each picture into its label's folder, and the second time nothing", async () => {
+    await give("pants", "shorts", 10);
+    await give("t-shirt", "t-shirt", 20, 30);
+    const first = await vitrine("export", kept, target);
+    expect(first.code).toBe(0);
+    expect(first.talk).toContain(`3 copied to ${target}, 0 there already`);
+    expect((await picturesIn(target)).map((name) => path.dirname(name))).toEqual([
+      "pants",
+      "t-shirt",
+      "t-shirt",
+    ]);
+    for (const name of await picturesIn(target)) {
+      expect(await readFile(path.join(target, name))).toEqual(await readFile(path.join(kept, name)));
+    }
+    expect((await vitrine("export", kept, target)).talk).toContain("0 copied");
+  });
+
+  it("splits by content: the same each time, all photos of an item on one side", async () => {
+    const shades = Array.from({ length: 40 }, (_, index) => 5 * index);
+    for (const shade of shades) await give("pants", null, shade, shade + 2);
+    const { out } = await vitrine("export", kept, target, "--split", "0.3");
+    const [train, validation] = [
+      await picturesIn(path.join(target, "train")),
+      await picturesIn(path.join(target, "validation")),
+    ];
+    expect(train.length + validation.length).toBe(80);
+    expect(validation.length).toBeGreaterThan(8);
+    expect(validation.length).toBeLessThan(44);
+    expect(out).toMatch(new RegExp(`pants +80 +${train.length} +${validation.length}`));
+    for (const side of [train, validation]) expect(side.length % 2).toBe(0);
+    const again = path.join(folder, "again");
+    await vitrine("export", kept, again, "--split", "0.3");
+    expect(await picturesIn(again)).toEqual(await picturesIn(target));
+  });
+
+  it("leaves out and names what people disagree about", async () => {
+    await give("pants", null, 10);
+    await give("shorts", null, 10);
+    await give("hat", null, 20);
+    const { out } = await vitrine("export", kept, target);
+    expect(await picturesIn(target)).toHaveLength(1);
+    expect(out).toContain("people gave them different labels: 1 picture");
+    expect(out).toContain("pants, shorts");
+  });
+
+  it("says what was taken back since, and removes it when asked, and nothing else", async () => {
+    const { id } = await give("pants", null, 10);
+    await give("hat", null, 20);
+    await vitrine("export", kept, target);
+    const own = path.join(target, "pants", "own.jpg");
+    await writeFile(own, "x");
+    await store.withdraw(id);
+    const told = await vitrine("export", kept, target);
+    expect(told.talk).toMatch(/1 in .* add --prune/);
+    expect(await picturesIn(target)).toHaveLength(3);
+    const pruned = await vitrine("export", kept, target, "--prune");
+    expect(pruned.talk).toContain("1 removed that are not kept any more");
+    expect((await picturesIn(target)).map((name) => path.dirname(name))).toEqual(["hat", "pants"]);
+    expect(await readFile(own, "utf8")).toBe("x");
+  });
+
+  it("takes what is newer than a day, and does not take the rest for taken back", async () => {
+    await give("pants", null, 10);
+    await vitrine("export", kept, target);
+    now += 5 * 86_400_000;
+    await give("hat", null, 20);
+    const { talk } = await vitrine("export", kept, target, "--since", "2026-11-05", "--prune");
+    expect(talk).toContain("1 copied");
+    expect(talk).not.toContain("removed");
+    expect(await picturesIn(target)).toHaveLength(2);
+  });
+
+  it("lists them as CSV or JSON lines, without pictures", async () => {
+    await give("pants", "shorts", 10);
+    await give("hat", null, 20);
+    const { out } = await vitrine("export", kept, "-", "--format", "csv", "--split", "1");
+    const [header, ...rows] = out.trimEnd().split("\r\n");
+    expect(header).toBe("file,label,predicted,agrees,model_version,stored_at,sha256,split");
+    expect(rows[0]).toMatch(/^hat\/feedback-\w+\.jpg,hat,,,2,2026-\S+Z,\w{64},validation$/);
+    expect(rows[1]).toMatch(/^pants\/feedback-\w+\.jpg,pants,shorts,false,2,/);
+    const list = path.join(folder, "list.jsonl");
+    await vitrine("export", kept, list, "--format", "jsonl");
+    const lines = (await readFile(list, "utf8"))
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines).toMatchObject([
+      { label: "hat", predicted: null, agrees: null },
+      { label: "pants", predicted: "shorts", agrees: false },
+    ]);
+  });
+
+  it("fails on a picture that is not as recorded, and says which", async () => {
+    await give("pants", null, 10);
+    const [name = ""] = await picturesIn(kept);
+    await writeFile(path.join(kept, name), "damaged");
+    const { code, talk } = await vitrine("export", kept, target);
+    expect(code).toBe(1);
+    expect(talk).toContain(`not found, or not as recorded: ${name}`);
+  });
+
+  it.each([
+    [["export", "nowhere", "target"], /nowhere was no folder/],
+    [["export", "KEPT"], /target was missing/],
+    [["export", "KEPT", "KEPT/inner"], /lay in the folder of corrections/],
+    [["export", "KEPT", "-"], /target was -, expected a folder/],
+    [["export", "KEPT", "x.csv", "--format", "csv", "--prune"], /--prune/],
+    [["import", "KEPT"], /action was import, expected export or stats/],
+    [["export", "KEPT", "target", "--split", "2"], /--split/],
+    [["export", "KEPT", "target", "--since", "soon"], /--since/],
+  ])("refuses %j as wrong usage", async (args, words) => {
+    const { code, talk } = await vitrine(...args.map((arg) => arg.replace("KEPT", kept)));
+    expect([code, talk]).toEqual([2, expect.stringMatching(words)]);
+  });
+});
+
+describe("vitrine feedback stats", () => {
+  it("counts pictures per label and says what the model took for what, most often first", async () => {
+    await give("pants", "shorts", 10);
+    await give("pants", "shorts", 20);
+    await give("pants", "pants", 30);
+    await give("hat", "t-shirt", 40);
+    await give("hat", null, 50);
+    const { code, out } = await vitrine("stats", kept);
+    expect(code).toBe(0);
+    expect(out).toContain("5 corrections, 5 pictures");
+    expect(out).toMatch(/hat +2\npants +3\n/);
+    expect(out).toContain("the model was right about 1 of 4 pictures");
+    expect(out).toMatch(/shorts -> pants +2\nt-shirt -> hat +1\n/);
+  });
+
+  it("says that there are none", async () => {
+    expect(await vitrine("stats", kept)).toMatchObject({ code: 0, out: "no corrections\n" });
+  });
+});

@@ -1,0 +1,111 @@
+/** The corrections of a folder as pictures with labels, each picture once. */
+import { stat } from "node:fs/promises";
+import {
+  type FeedbackRecord,
+  folderOfLabel,
+  pictureFileOf,
+  readFeedback,
+} from "@vitrine/gateway/feedback/feedback-record";
+import { UsageError } from "@vitrine/runtime/settings";
+
+/** A picture that people gave, and what they said it is. */
+export interface LabelledPicture {
+  /** Path within the folder of corrections. */
+  readonly file: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly label: string;
+  /** Name of the label's folder. */
+  readonly folder: string;
+  /** What the model had said; of several, the last; null: nobody told. */
+  readonly predicted: string | null;
+  readonly modelVersion: string;
+  /** When it was given last. */
+  readonly storedAt: string;
+  /** The same for all photos of one item, and for items that share one: they belong on one side of a split. */
+  readonly item: string;
+}
+
+export interface Corrections {
+  /** In the order of their paths. */
+  readonly pictures: readonly LabelledPicture[];
+  /** Pictures that people gave different labels: nobody knows which is right. */
+  readonly contradictions: readonly { readonly sha256: string; readonly labels: readonly string[] }[];
+  readonly records: readonly FeedbackRecord[];
+  /** Paths of every picture that is kept, whatever its date. */
+  readonly kept: ReadonlySet<string>;
+  readonly broken: readonly string[];
+}
+
+/**
+ * Reads a folder of corrections.
+ *
+ * @param since undefined: all of them.
+ * @throws {UsageError} when there is no such folder.
+ */
+export async function readCorrections(folder: string, since: Date | undefined): Promise<Corrections> {
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) {
+    throw new UsageError([`${folder} was no folder, expected the one that --feedback-dir names`]);
+  }
+  const all = await readFeedback(folder);
+  const records = all.records.filter(
+    ({ stored_at: storedAt }) => since === undefined || Date.parse(storedAt) >= since.getTime(),
+  );
+  const items = itemsOf(records);
+  const bySha = new Map<string, LabelledPicture[]>();
+  for (const record of records) {
+    for (const picture of record.pictures) {
+      const labelled: LabelledPicture = {
+        file: pictureFileOf(record.label, picture),
+        sha256: picture.sha256,
+        bytes: picture.bytes,
+        label: record.label,
+        folder: folderOfLabel(record.label),
+        predicted: record.predicted,
+        modelVersion: record.model.version,
+        storedAt: record.stored_at,
+        item: items.get(picture.sha256) ?? picture.sha256,
+      };
+      bySha.set(picture.sha256, [...(bySha.get(picture.sha256) ?? []), labelled]);
+    }
+  }
+  const pictures: LabelledPicture[] = [];
+  const contradictions: { sha256: string; labels: string[] }[] = [];
+  for (const [sha256, given] of bySha) {
+    const labels = [...new Set(given.map(({ label }) => label))].sort();
+    const last = given.findLast(({ predicted }) => predicted !== null) ?? given.at(-1);
+    if (labels.length > 1) contradictions.push({ sha256, labels });
+    else if (last !== undefined) pictures.push(last);
+  }
+  pictures.sort((a, b) => (a.file < b.file ? -1 : 1));
+  const kept = new Set(
+    all.records.flatMap((record) => record.pictures.map((picture) => pictureFileOf(record.label, picture))),
+  );
+  return { pictures, contradictions, records, kept, broken: all.broken };
+}
+
+/** Picture to item: pictures that were given together, also in turns, are one; its name is the least of their digests. */
+function itemsOf(records: readonly FeedbackRecord[]): Map<string, string> {
+  const parents = new Map<string, string>();
+  const rootOf = (sha256: string): string => {
+    let root = sha256;
+    for (let parent = parents.get(root); parent !== undefined; parent = parents.get(root)) root = parent;
+    return root;
+  };
+  for (const { pictures } of records) {
+    const roots = [...new Set(pictures.map(({ sha256 }) => rootOf(sha256)))].sort();
+    for (const root of roots.slice(1)) parents.set(root, roots[0] ?? root);
+  }
+  return new Map(
+    records.flatMap(({ pictures }) => pictures.map(({ sha256 }) => [sha256, rootOf(sha256)] as const)),
+  );
+}
+
+/** `validation` for that share of the items; an item stays where it is as others come and go. */
+export function splitOf({ item }: LabelledPicture, validationShare: number): "train" | "validation" {
+  return Number.parseInt(item.slice(0, 8), 16) / 2 ** 32 < validationShare ? "validation" : "train";
+}

@@ -1,0 +1,123 @@
+/** Corrections as a folder of pictures per label, for training. */
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { type Corrections, type LabelledPicture, splitOf } from "./corrections.js";
+
+export interface FolderExportOptions {
+  readonly from: string;
+  readonly to: string;
+  /** Share of the items that goes below `validation`, the rest below `train`; undefined: no such folders. */
+  readonly validationShare: number | undefined;
+  /** Removes what was exported before and is not kept any more. */
+  readonly prune: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface FolderExport {
+  readonly copied: number;
+  readonly alreadyThere: number;
+  /** Pictures that the folder of corrections does not hold as its records say. */
+  readonly missing: readonly string[];
+  /** Paths below `to` that were exported before and are not kept any more. */
+  readonly gone: readonly string[];
+}
+
+/** Names that the gateway gives: nothing else in the folder is touched. */
+const EXPORTED_NAME = /^feedback-[0-9a-f]{32}\.(?:jpg|png)$/;
+
+/** Copies what is not there yet. Run twice, the second time does nothing. */
+export async function exportFolders(
+  { pictures, kept }: Corrections,
+  { from, to, validationShare, prune, signal }: FolderExportOptions,
+): Promise<FolderExport> {
+  const placeOf = (picture: LabelledPicture): string =>
+    path.join(validationShare === undefined ? "" : splitOf(picture, validationShare), picture.file);
+  let copied = 0;
+  let alreadyThere = 0;
+  const missing: string[] = [];
+  const places = new Set<string>();
+  for (const picture of pictures) {
+    signal.throwIfAborted();
+    const place = path.join(to, placeOf(picture));
+    places.add(placeOf(picture));
+    if (await isPicture(place, picture)) {
+      alreadyThere += 1;
+      continue;
+    }
+    const bytes = await readIfThere(path.join(from, picture.file));
+    if (bytes === undefined || sha256Of(bytes) !== picture.sha256) {
+      missing.push(picture.file);
+      continue;
+    }
+    await writeWhole(place, bytes);
+    copied += 1;
+  }
+  const gone = (await exportedBefore(to)).filter((place) => {
+    const file = path.join(...place.split(path.sep).slice(-2));
+    // With --since a picture may be left out and still be kept.
+    return !places.has(place) && !(kept.has(file) && pictures.every((picture) => picture.file !== file));
+  });
+  if (prune) for (const place of gone) await rm(path.join(to, place), { force: true });
+  return { copied, alreadyThere, missing, gone };
+}
+
+async function exportedBefore(to: string): Promise<string[]> {
+  const folders = await subfoldersOf(to);
+  const splits = folders.filter((name) => name === "train" || name === "validation");
+  const nested = await Promise.all(
+    splits.map(async (split) =>
+      (await subfoldersOf(path.join(to, split))).map((name) => path.join(split, name)),
+    ),
+  );
+  const found: string[] = [];
+  for (const folder of [...folders, ...nested.flat()]) {
+    const names = await readdir(path.join(to, folder));
+    found.push(...names.filter((name) => EXPORTED_NAME.test(name)).map((name) => path.join(folder, name)));
+  }
+  return found.sort();
+}
+
+async function subfoldersOf(folder: string): Promise<string[]> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+async function isPicture(file: string, { sha256 }: LabelledPicture): Promise<boolean> {
+  const bytes = await readIfThere(file);
+  return bytes !== undefined && sha256Of(bytes) === sha256;
+}
+
+async function readIfThere(file: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+async function writeWhole(place: string, bytes: Buffer): Promise<void> {
+  await mkdir(path.dirname(place), { recursive: true });
+  const unfinished = `${place}.${randomUUID()}.part`;
+  try {
+    await writeFile(unfinished, bytes);
+    await rename(unfinished, place);
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
+  }
+}
+
+function sha256Of(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
