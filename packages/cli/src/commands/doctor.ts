@@ -23,15 +23,19 @@ const endpointSchema = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const flag = (description: string) => setting(z.boolean().default(false), { description });
+/** Words as short as these are other programs' variables, too: each is doctor's own with its prefix alone. */
+const flag = (word: string, description: string) =>
+  setting(z.boolean().default(false), { description, env: `DOCTOR_${word.toUpperCase()}` });
 
 export const doctorSettings = {
   machine: flag(
+    "machine",
     "Look at this machine. Without any of the five targets: this machine, and the cluster if there is one.",
   ),
-  cluster: flag("Look at the Kubernetes cluster, and call it a fault when it cannot be reached."),
+  cluster: flag("cluster", "Look at the Kubernetes cluster, and call it a fault when it cannot be reached."),
   context: setting(z.string().min(1).optional(), {
     description: "Context of kubectl; default: its current one. Implies --cluster.",
+    env: "DOCTOR_CONTEXT",
     placeholder: "name",
   }),
   namespace: setting(z.array(z.string().min(1)).default([]), {
@@ -42,10 +46,12 @@ export const doctorSettings = {
   }),
   kubectl: setting(z.string().min(1).default("kubectl"), {
     description: "kubectl, by name or path.",
+    env: "DOCTOR_KUBECTL",
     placeholder: "program",
   }),
   kubeconfig: setting(z.string().min(1).optional(), {
-    description: "kubectl's configuration.",
+    description: "kubectl's configuration; without it kubectl reads KUBECONFIG, else ~/.kube/config.",
+    env: "DOCTOR_KUBECONFIG",
     placeholder: "file",
   }),
   loadImage: setting(z.string().min(1).optional(), {
@@ -56,12 +62,19 @@ export const doctorSettings = {
   }),
   model: setting(z.string().min(1).optional(), {
     description: "Look at a model: its base path, a version's folder, or a file.",
+    env: "DOCTOR_MODEL",
     placeholder: "path",
   }),
-  gateway: setting(z.url({ protocol: /^https?$/ }).optional(), {
-    description: "Look at a gateway that runs.",
-    placeholder: "url",
-  }),
+  gateway: setting(
+    z
+      .url({ protocol: /^https?$/, error: "an http or https address such as http://127.0.0.1:9696" })
+      .optional(),
+    {
+      description: "Look at a gateway that runs.",
+      env: "DOCTOR_GATEWAY",
+      placeholder: "url",
+    },
+  ),
   tfServingHost: setting(endpointSchema.optional(), {
     description: "Look at a model server that runs, at its gRPC address.",
     // Its usual variable is set wherever a gateway is started: it must not choose a target by itself.
@@ -84,10 +97,10 @@ export const doctorSettings = {
     description: "The same of the model server's REST.",
     placeholder: "port",
   }),
-  json: flag("The findings as JSON."),
-  strict: flag("Exit with 1 for warnings, too."),
-  fix: flag("Run the mends that can be taken back: each is said first, and asked for."),
-  yes: flag("With --fix: do not ask."),
+  json: flag("json", "The findings as JSON."),
+  strict: flag("strict", "Exit with 1 for warnings, too."),
+  fix: flag("fix", "Run the mends that can be taken back: each is said first, and asked for."),
+  yes: flag("yes", "With --fix: do not ask."),
   timeoutMs: setting(z.int().min(100).max(600_000).default(10_000), {
     description: "Longest wait for each answer, of a program or a server.",
     env: "DOCTOR_TIMEOUT_MS",
@@ -215,6 +228,8 @@ async function mend({ yes }: DoctorConfig, findings: readonly Finding[], io: Io)
   });
   const worked = applied - failed;
   const outcome =
-    applied === 0 ? "nothing was changed" : `${worked} of ${applied} mends worked; look again in a minute`;
+    applied === 0
+      ? "nothing was changed"
+      : `${worked} of ${applied} mends worked: write them into your manifests, too, or the next apply takes them back`;
   io.stderr.write(`\n${outcome}\n`);
 }

@@ -3,7 +3,7 @@ import { type Finding, finding, type Mend, mend, safeMend } from "../finding.js"
 import { firstLine } from "./check-images.js";
 import type { Autoscaler, Pod, Workload } from "./objects.js";
 import { placeOf } from "./places.js";
-import { type ClusterSnapshot, inNamespace, nameOf } from "./snapshot.js";
+import { type ClusterSnapshot, inNamespace, nameOf, namesText } from "./snapshot.js";
 
 /** What metrics-server logs when it refuses a kubelet's certificate. */
 const UNTRUSTED_KUBELET = /x509|tls: failed to verify certificate/;
@@ -112,7 +112,7 @@ function checkAutoscaler(snapshot: ClusterSnapshot, autoscaler: Autoscaler, isEx
     return [
       finding("autoscaler-target-missing", {
         subject,
-        problem: `it scales ${kind} ${name}, which is not there; there ${near.length === 0 ? "is none" : `are ${near.map((one) => one.metadata.name).join(", ")}`}`,
+        problem: `it scales ${kind} ${name}, which is not there; there ${namesText(near)}`,
         seen: `kubectl get hpa ${metadata.name}: scaleTargetRef ${kind}/${name}`,
         mends: [
           mend(

@@ -190,7 +190,9 @@ function isLatest({ image }: Container): boolean {
   return tag === undefined || tag === "latest";
 }
 
+const MOST_LETTERS = 240;
+
 export function firstLine(text: string): string {
   const [line = ""] = text.trim().split("\n");
-  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
+  return line.length > MOST_LETTERS ? `${line.slice(0, MOST_LETTERS)}…` : line;
 }

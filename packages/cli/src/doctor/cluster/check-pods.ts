@@ -204,7 +204,7 @@ function notReady(
   const seen =
     answer === undefined
       ? `kubectl get pod ${pod.metadata.name}: not ready, and ${path} gives no answer`
-      : `${path} of ${pod.metadata.name} answers ${answer.status}: ${firstLine(answer.body)}`;
+      : `${path} of ${pod.metadata.name} answers ${answer.status}: ${reason ?? firstLine(answer.body)}`;
   if (reason === "MODEL_CONTRACT_MISMATCH") {
     return finding("contract-mismatch", {
       subject,

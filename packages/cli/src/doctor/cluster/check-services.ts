@@ -2,7 +2,15 @@
 import { type Finding, finding, type Mend, mend, safeMend } from "../finding.js";
 import type { Pod, Service, Workload } from "./objects.js";
 import { placeOf } from "./places.js";
-import { type ClusterSnapshot, inNamespace, livingPods, nameOf, selects, subjectOf } from "./snapshot.js";
+import {
+  type ClusterSnapshot,
+  inNamespace,
+  livingPods,
+  nameOf,
+  namesText,
+  selects,
+  subjectOf,
+} from "./snapshot.js";
 import { modelHostsOf } from "./tiers-in-cluster.js";
 
 /**
@@ -62,11 +70,10 @@ function checkService(snapshot: ClusterSnapshot, service: Service, troubled: Rea
 }
 
 function scaleMend(snapshot: ClusterSnapshot, { kind, metadata }: Workload): Mend {
-  const scale = (replicas: number): string[] => [
-    ...inNamespace(snapshot, metadata.namespace, "scale", `${kind.toLowerCase()}/${metadata.name}`),
-    `--replicas=${replicas}`,
-  ];
-  return safeMend("give it a pod again", scale(1), scale(0));
+  const target = `${kind.toLowerCase()}/${metadata.name}`;
+  return mend("give it a pod again, unless that was on purpose", [
+    ...inNamespace(snapshot, metadata.namespace, "scale", target, "--replicas=1"),
+  ]);
 }
 
 function selectorText(selector: Readonly<Record<string, string>>): string {
@@ -181,7 +188,7 @@ function checkIngresses(snapshot: ClusterSnapshot): Finding[] {
       .map((name) =>
         finding("ingress-without-service", {
           subject: nameOf("ingress", metadata),
-          problem: `it sends to service ${name}, which is not there; there ${own.length === 0 ? "is none" : `are ${own.map((service) => service.metadata.name).join(", ")}`}`,
+          problem: `it sends to service ${name}, which is not there; there ${namesText(own)}`,
           seen: `kubectl get ingress ${metadata.name}`,
           mends: [
             mend(

@@ -96,7 +96,7 @@ function checkGrace(snapshot: ClusterSnapshot, workload: Workload): Finding[] {
     const preStopS = container.lifecycle?.preStop?.sleep?.seconds ?? 0;
     const waitMs = Number(settingOf(container, "--drain-wait-ms", "DRAIN_WAIT_MS") ?? 0);
     const drain = settingOf(container, "--drain-grace-ms", "DRAIN_GRACE_MS");
-    const isOurs = isVitrine(container) || drain !== undefined;
+    const isOurs = (isVitrine(container) && container.command.length === 0) || drain !== undefined;
     const drainMs = isOurs ? Number(drain ?? DEFAULT_DRAIN_GRACE_MS) : 0;
     const neededS = preStopS + (waitMs + drainMs) / 1000;
     return neededS > graceS ? [{ container, preStopS, waitMs, drainMs, neededS }] : [];

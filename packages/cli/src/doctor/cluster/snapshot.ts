@@ -113,3 +113,13 @@ export function inNamespace(
 ): string[] {
   return [...kubectl, `--namespace=${namespace}`, ...args];
 }
+
+const MOST_NAMES = 6;
+
+/** Such as `are gateway, model-server`. */
+export function namesText(objects: readonly { readonly metadata: { readonly name: string } }[]): string {
+  if (objects.length === 0) return "is none";
+  const names = objects.slice(0, MOST_NAMES).map(({ metadata }) => metadata.name);
+  const more = objects.length > MOST_NAMES ? ` and ${objects.length - MOST_NAMES} more` : "";
+  return `${objects.length === 1 ? "is" : "are"} ${names.join(", ")}${more}`;
+}

@@ -71,7 +71,8 @@ function checkFile(file: string): Finding[] {
       }),
     ];
   }
-  if (!file.endsWith(".onnx")) return [];
+  const isInVersionFolder = versionOf(path.basename(path.dirname(path.resolve(file)))) !== undefined;
+  if (!file.endsWith(".onnx") || isInVersionFolder) return [];
   return [
     finding("model-without-version-folder", {
       subject: file,
@@ -121,6 +122,19 @@ async function checkFolder(folder: string): Promise<Finding[]> {
   if (versions.size > 0) return [];
   const keras = names.find((name) => KERAS_FILE.test(name));
   if (keras !== undefined) return checkFile(path.join(folder, keras));
+  for (const name of names) {
+    const below = path.join(folder, name);
+    const isModel = (await stat(below)).isDirectory() && (await listVersions(below, undefined)).size > 0;
+    if (!isModel) continue;
+    return [
+      finding("model-not-found", {
+        subject: folder,
+        problem: `it holds models, and is none itself: ${name} is one`,
+        seen: `ls ${folder}: ${names.slice(0, 8).join(", ")}`,
+        mends: [mend("name that", ["vitrine", "doctor", "--model", below])],
+      }),
+    ];
+  }
   const named = names.filter((name) => /\d/.test(name));
   return [
     finding("model-not-found", {
