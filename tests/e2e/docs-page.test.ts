@@ -68,6 +68,15 @@ describe.skipIf(browserPath === undefined)("/docs and both tiers", () => {
     expect(predictResponseSchema.parse((await run("form")).body).photos).toHaveLength(2);
   });
 
+  it("its examples run: why and how, with long lists and pictures cut to a line", async () => {
+    const { status, body } = await run("explain");
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      heatmap: { method: "activation", values: expect.stringMatching(/^[\d. ]+$/) },
+      steps: { input: { picture: expect.stringMatching(/^data:image\/png;base64,.*…$/) } },
+    });
+  });
+
   it("its examples run: raw scores, info, readiness", async () => {
     expect(Object.keys(scoresResponseSchema.parse((await run("scores")).body))).toHaveLength(10);
     expect(infoResponseSchema.parse((await run("info")).body).labels).toHaveLength(10);

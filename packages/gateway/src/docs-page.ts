@@ -52,9 +52,16 @@ const examples = {
     const [file] = await chosen("scores-input");
     return fetch("/predict?format=scores", { method: "POST", headers: { "content-type": file.type || "image/jpeg" }, body: file });
   },
+  explain: async () => {
+    const [file] = await chosen("explain-input");
+    return fetch("/predict?explain=1&steps=1", { method: "POST", headers: { "content-type": file.type || "image/jpeg" }, body: file });
+  },
   info: async () => fetch("/info"),
   ready: async () => fetch("/readyz"),
 };
+// Pictures inside JSON are cut off, and long lists of numbers written in one line.
+const shortened = (_key, value) => typeof value === "string" && value.length > 200 ? value.slice(0, 60) + "…"
+  : Array.isArray(value) && value.length > 20 && value.every(Number.isFinite) ? value.map((each) => each.toFixed(2)).join(" ") : value;
 for (const [name, run] of Object.entries(examples)) {
   const output = byId(name + "-output");
   byId(name + "-run").addEventListener("click", async () => {
@@ -65,7 +72,7 @@ for (const [name, run] of Object.entries(examples)) {
       const text = await response.text();
       const kept = ["server-timing", "x-model-version", "x-contract-digest", "retry-after"]
         .filter((header) => response.headers.has(header)).map((header) => header + ": " + response.headers.get(header));
-      const body = /json/.test(response.headers.get("content-type") ?? "") ? JSON.stringify(JSON.parse(text), null, 2) : text;
+      const body = /json/.test(response.headers.get("content-type") ?? "") ? JSON.stringify(JSON.parse(text), shortened, 2) : text;
       output.textContent = ["HTTP " + response.status, ...kept, "", body].join("\\n");
     } catch (error) {
       output.textContent = "no answer: " + error.message;
@@ -106,6 +113,13 @@ const EXAMPLES: readonly Example[] = [
     text: "The body is the picture; the answer is the model's output for each label and nothing else.",
     input: '<label>File <input type="file" id="scores-input" accept="image/*"></label>',
     curl: "curl -H 'content-type: image/jpeg' --data-binary @photo.jpg 'http://localhost:9696/predict?format=scores'",
+  },
+  {
+    id: "explain",
+    title: "Why, and how",
+    text: "Where on the picture the evidence lies, and what became of the picture on its way to the probabilities.",
+    input: '<label>File <input type="file" id="explain-input" accept="image/*"></label>',
+    curl: "curl -F file=@photo.jpg 'http://localhost:9696/predict?explain=1&steps=1'",
   },
   {
     id: "info",

@@ -73,7 +73,7 @@ describe("/docs", () => {
 
   it("has a button, an output and a curl line for each example, and the script knows each", () => {
     const ids = [...html.matchAll(/<button type="button" id="(\w+)-run">/g)].map(([, id]) => id!);
-    expect(ids).toEqual(["url", "form", "scores", "info", "ready"]);
+    expect(ids).toEqual(["url", "form", "scores", "explain", "info", "ready"]);
     for (const id of ids) {
       expect(html).toContain(`<pre id="${id}-output"`);
       expect(html).toMatch(new RegExp(`\\n  ${id}: async`));
