@@ -1,26 +1,26 @@
 /** From images and manifests to answers, the three ways in. */
 import { readdirSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import {
   bringUp,
   GATEWAY_URL,
   INGRESS_URL,
   kubectl,
-  loadImages,
   NAMESPACE,
   podsOf,
-  portForward,
   ROOT,
   tryKubectl,
 } from "./cluster.js";
-import { IMAGES, PHOTO, PHOTO_CLASS } from "./photo.js";
+import { PHOTO, PHOTO_CLASS } from "./photo.js";
+import { portForward } from "./port-forward.js";
 import { predict } from "./steady-load.js";
 
 const OVERLAYS = readdirSync(path.join(ROOT, "deploy/k8s/overlays")).sort();
 
 beforeAll(async () => {
-  await loadImages(...IMAGES);
   await bringUp();
 });
 
@@ -108,4 +108,28 @@ describe("every overlay", () => {
     expect(output).not.toMatch(/warning|unknown field/i);
     expect(rendered).not.toMatch(/image: \S+:latest/);
   });
+});
+
+it("the overlay for metrics-server adds one argument to the release's Deployment", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "metrics-server-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const overlay = await readFile(path.join(ROOT, "deploy/kind/metrics-server/kustomization.yaml"), "utf8");
+  // The release is not to be had without the internet; this is as much of it as the patch meets.
+  await writeFile(
+    path.join(folder, "kustomization.yaml"),
+    overlay.replace(/https:\S+components\.yaml/, "components.yaml"),
+  );
+  await writeFile(
+    path.join(folder, "components.yaml"),
+    JSON.stringify({
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "metrics-server", namespace: "kube-system" },
+      spec: {
+        template: { spec: { containers: [{ name: "metrics-server", args: ["--secure-port=10250"] }] } },
+      },
+    }),
+  );
+  const rendered = await kubectl("kustomize", folder);
+  expect(rendered).toMatch(/- args:\n +- --secure-port=10250\n +- --kubelet-insecure-tls\n/);
 });

@@ -1,11 +1,10 @@
 /** The HorizontalPodAutoscalers follow the load, up and down. */
 import { beforeAll, expect, it } from "vitest";
-import { bringUp, GATEWAY_URL, loadImages, settled, waitForReplicas } from "./cluster.js";
-import { IMAGES, PHOTO } from "./photo.js";
+import { bringUp, GATEWAY_URL, settled, waitForReplicas } from "./cluster.js";
+import { PHOTO } from "./photo.js";
 import { startLoad } from "./steady-load.js";
 
 beforeAll(async () => {
-  await loadImages(...IMAGES);
   await bringUp();
 });
 

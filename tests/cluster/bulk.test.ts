@@ -4,8 +4,7 @@ import { watch } from "node:fs";
 import { chmod, copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { killProcesses, kubectl, loadImages, type Pod, ROOT } from "./cluster.js";
-import { IMAGES } from "./photo.js";
+import { killProcesses, kubectl, type Pod, ROOT } from "./cluster.js";
 
 /** A folder of this machine that every node has at the same path; pods of several nodes share it as they would share NFS. */
 const SHARED = process.env.VITRINE_CLUSTER_SHARED_FOLDER ?? "";
@@ -25,7 +24,6 @@ describe.skipIf(SHARED === "")("the bulk Job", () => {
   const entries: string[] = [];
 
   beforeAll(async () => {
-    await loadImages(...IMAGES);
     await cleanUp(folder);
     await mkdir(path.join(folder, "photos"), { recursive: true });
     await chmod(folder, 0o777);

@@ -2,7 +2,8 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { kubectl, loadImages, portForward, ROOT } from "./cluster.js";
+import { kubectl, loadImages, ROOT } from "./cluster.js";
+import { portForward } from "./port-forward.js";
 
 const NAMESPACE = "first-steps";
 const here = (...args: string[]) => kubectl(`--namespace=${NAMESPACE}`, ...args);
@@ -26,7 +27,13 @@ it("a container says PONG in the cluster, in three copies, in another version an
   await here("apply", "--filename=deploy/ping/deployment.yaml");
   await here("rollout", "status", "deployment/ping", "--timeout=120s");
   await here("apply", "--filename=deploy/ping/service.yaml");
-  await here("wait", "--for=jsonpath={.endpoints[0].conditions.ready}=true", "endpointslice", "--all");
+  await here(
+    "wait",
+    "--for=jsonpath={.endpoints[0].conditions.ready}=true",
+    "endpointslice",
+    "--all",
+    "--timeout=60s",
+  );
 
   const url = await portForward(NAMESPACE, "service/ping");
   expect(await (await fetch(`${url}/ping`)).text()).toBe("PONG\n");

@@ -6,13 +6,12 @@ import {
   GATEWAY_URL,
   inNamespace,
   kubectl,
-  loadImages,
   podsOf,
   settled,
   startNode,
   stopNode,
 } from "./cluster.js";
-import { IMAGES, PHOTO } from "./photo.js";
+import { PHOTO } from "./photo.js";
 import { startLoad } from "./steady-load.js";
 
 interface NodeJson {
@@ -42,7 +41,6 @@ describe.skipIf(!canStopNodes)("a node", () => {
   let node = "";
 
   beforeAll(async () => {
-    await loadImages(...IMAGES);
     await bringUpTwoOfEach();
     await restart();
     node = await nodeToStop();

@@ -1,4 +1,4 @@
-/** A picture to ask about, and the images that the cluster needs. */
+/** A picture to ask about. */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { ROOT } from "./cluster.js";
@@ -12,8 +12,6 @@ export const PHOTO_CLASS = "pants";
 export const PHOTO: Uint8Array = readFileSync(
   photos === undefined ? path.join(ROOT, "tests/e2e/pictures/trousers.jpg") : firstPhoto(photos),
 );
-
-export const IMAGES = ["vitrine/gateway:dev", "vitrine/clothing-model:dev"] as const;
 
 function firstPhoto(folder: string): string {
   const pants = path.join(folder, "validation", PHOTO_CLASS);

@@ -6,18 +6,16 @@ import {
   GATEWAY_URL,
   inNamespace,
   killProcesses,
-  loadImages,
   type Pod,
   podsOf,
   settled,
 } from "./cluster.js";
-import { IMAGES, PHOTO } from "./photo.js";
+import { PHOTO } from "./photo.js";
 import { type LoadReport, predict, startLoad } from "./steady-load.js";
 
 const CALLERS = { keepingCallers: 2, newCallers: 2 };
 
 beforeAll(async () => {
-  await loadImages(...IMAGES);
   await bringUpTwoOfEach();
 });
 

@@ -6,13 +6,12 @@ import {
   GATEWAY_URL,
   inNamespace,
   kubectl,
-  loadImages,
   NAMESPACE,
   settled,
   tryKubectl,
   waitForReplicas,
 } from "./cluster.js";
-import { IMAGES, PHOTO } from "./photo.js";
+import { PHOTO } from "./photo.js";
 import { startLoad } from "./steady-load.js";
 
 const METRIC = "vitrine_model_server_requests_in_flight";
@@ -32,7 +31,6 @@ const autoscalerSchema = z.object({
 });
 
 beforeAll(async () => {
-  await loadImages(...IMAGES);
   await bringUp();
   await waitForReplicas("model-server", (replicas) => replicas === 2, 240_000);
   await kubectl("apply", "--kustomize=deploy/k8s/overlays/scale-on-waiting");

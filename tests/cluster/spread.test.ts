@@ -7,12 +7,11 @@ import {
   GATEWAY_URL,
   inNamespace,
   kubectl,
-  loadImages,
   type Pod,
   podsOf,
   settled,
 } from "./cluster.js";
-import { IMAGES, PHOTO } from "./photo.js";
+import { PHOTO } from "./photo.js";
 import { startLoad } from "./steady-load.js";
 
 const ADMIN_PORT = 8502;
@@ -20,7 +19,6 @@ const NOTICED_WITHIN_MS = 15_000;
 const MEASURED_FOR_MS = 15_000;
 
 beforeAll(async () => {
-  await loadImages(...IMAGES);
   await bringUpTwoOfEach();
   // It would bring a single server to two.
   await inNamespace("delete", "horizontalpodautoscaler/model-server");
@@ -41,7 +39,12 @@ async function answered(pods: readonly Pod[]): Promise<number[]> {
 it("from one model server to three: each has an even share 15 s after it is ready", async () => {
   const load = startLoad({ url: GATEWAY_URL, photo: PHOTO, keepingCallers: 2, newCallers: 2, pauseMs: 0 });
   await inNamespace("scale", "deployment/model-server", "--replicas=3");
-  await inNamespace("wait", "--for=jsonpath={.status.readyReplicas}=3", "deployment/model-server");
+  await inNamespace(
+    "wait",
+    "--for=jsonpath={.status.readyReplicas}=3",
+    "deployment/model-server",
+    "--timeout=180s",
+  );
   await measuringFor(NOTICED_WITHIN_MS);
   const pods = await podsOf("model-server");
   const before = await answered(pods);

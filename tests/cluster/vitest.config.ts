@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     name: "cluster",
+    globalSetup: ["tests/cluster/load-images.ts"],
     include: ["tests/cluster/**/*.test.ts"],
     testTimeout: 300_000,
     hookTimeout: 300_000,
