@@ -2,8 +2,9 @@
  * Lays out the files of one image: of our packages those that its commands load, of other packages what they need on
  * Linux and the given processor, with their licences; the website; the list of all that.
  *
- * Usage, in a built repository with the production dependencies of the target: node assemble.js TIER CPU TO [BASE]
- * BASE is a JSON list of what the base of the image adds to the list.
+ * Usage, in a built repository: node assemble.js TIER CPU DEPENDENCIES BASE TO
+ * CPU is amd64 or arm64, empty for this machine's; DEPENDENCIES the folder whose node_modules were installed for it; BASE a
+ * JSON list of what the base of the image adds to the list.
  */
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -16,12 +17,13 @@ import { TIERS } from "./tiers.js";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const HERE = path.join("deploy", "docker");
 
-const [, , tier, cpu, to, base] = process.argv;
+const [, , tier, platformCpu, dependencies, base, to] = process.argv;
+const cpu = platformCpu === "amd64" ? "x64" : platformCpu || process.arch;
 const { commands, leaveOut, website, nodeFlags } = TIERS[tier];
 const app = path.join(to, "app");
 
 const { files, packages } = moduleClosure(ROOT, commands);
-const closure = packageClosure(ROOT, packages, { leaveOut });
+const closure = packageClosure(dependencies, packages, { leaveOut });
 
 for (const file of files) copy(file);
 const workspaces = new Set([...files].map((file) => file.split(path.sep).slice(0, 2).join(path.sep)));
@@ -36,7 +38,9 @@ for (const workspace of workspaces) {
   symlinkSync(path.relative(path.dirname(link), path.join(app, workspace)), link);
 }
 for (const [folder, { name }] of closure) {
-  for (const file of packageFiles(path.join(ROOT, folder), name, cpu)) copy(path.join(folder, file));
+  for (const file of packageFiles(path.join(dependencies, folder), name, cpu)) {
+    copy(path.join(folder, file), dependencies);
+  }
 }
 for (const file of ["LICENSE", "NOTICE"]) copy(file);
 for (const file of ["image.js", "healthcheck.js"]) cpSync(path.join(ROOT, HERE, file), path.join(app, file));
@@ -48,10 +52,10 @@ mkdirSync(path.join(to, "usr", "local", "bin"), { recursive: true });
 symlinkSync("/app/vitrine.js", path.join(to, "usr", "local", "bin", "vitrine"));
 writeSbom();
 
-function copy(file) {
+function copy(file, from = ROOT) {
   const target = path.join(app, file);
   mkdirSync(path.dirname(target), { recursive: true });
-  cpSync(path.join(ROOT, file), target, { recursive: true });
+  cpSync(path.join(from, file), target, { recursive: true });
 }
 
 function writeProgram(name, flags, text) {
@@ -64,15 +68,11 @@ function writeSbom() {
   const locked = readJson("package-lock.json").packages;
   const ours = [...workspaces].map((workspace) => npmComponent(readManifest(workspace)));
   const others = [...closure].map(([folder, manifest]) => {
-    const versions = path.join(folder, "versions.json");
-    const bundled = existsSync(path.join(ROOT, versions)) ? readJson(versions) : undefined;
+    const versions = path.join(dependencies, folder, "versions.json");
+    const bundled = existsSync(versions) ? JSON.parse(readFileSync(versions, "utf8")) : undefined;
     return npmComponent(manifest, { integrity: locked[folder]?.integrity, bundled });
   });
-  const components = [
-    ...ours,
-    ...others,
-    ...(base === undefined ? [] : JSON.parse(readFileSync(base, "utf8"))),
-  ];
+  const components = [...ours, ...others, ...JSON.parse(readFileSync(base, "utf8"))];
   const { version } = readManifest(path.join("packages", "cli"));
   const folder = path.join(to, "usr", "share", "sbom");
   mkdirSync(folder, { recursive: true });

@@ -14,8 +14,8 @@ FROM scratch AS runtime
 COPY --from=runtime-files /runtime/ /
 ENV PATH=/usr/local/bin
 
-# Compiled where the build runs; only the dependencies are for the platform of the image. Not `npm ci`: see scripts/install.js.
-FROM --platform=${BUILDPLATFORM:-linux} node:24-bookworm-slim AS build
+# From here on where the build runs: only the dependencies are for the platform of the image.
+FROM --platform=${BUILDPLATFORM:-linux} node:24-bookworm-slim AS manifests
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 COPY packages/cli/package.json packages/cli/
@@ -26,15 +26,21 @@ COPY packages/protocol/package.json packages/protocol/
 COPY packages/runtime/package.json packages/runtime/
 COPY packages/scaler/package.json packages/scaler/
 COPY website/package.json website/
-RUN npm install --no-save
-COPY . .
-RUN npx tsc -b packages/cli && npx vite build website --logLevel warn
+
+# Not `npm ci`: see scripts/install.js.
+FROM manifests AS dependencies
 ARG TARGETARCH
 RUN npm install --no-save --omit=dev --os=linux --libc=glibc \
     --cpu="$(echo "${TARGETARCH:-$(node -p process.arch)}" | sed s/amd64/x64/)"
-COPY --from=runtime-files /runtime/usr/share/sbom/base.json /tmp/base.json
-RUN node deploy/docker/assemble.js gateway \
-    "$(echo "${TARGETARCH:-$(node -p process.arch)}" | sed s/amd64/x64/)" /image /tmp/base.json
+
+FROM manifests AS build
+RUN npm install --no-save
+COPY --from=dependencies /build/node_modules /dependencies/node_modules
+COPY --from=runtime-files /runtime/usr/share/sbom/base.json /base.json
+COPY . .
+RUN npx tsc -b packages/cli && npx vite build website --logLevel warn
+ARG TARGETARCH
+RUN node deploy/docker/assemble.js gateway "${TARGETARCH}" /dependencies /base.json /image
 
 # Node.js keeps what it compiled: a quarter of the processor time of a start. See docs/images.md.
 FROM ${BASE} AS warm

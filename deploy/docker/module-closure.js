@@ -4,7 +4,7 @@ import path from "node:path";
 
 /** Imports, static and dynamic, and files beside the code, scripts of worker threads among them, as tsc writes them. */
 const REFERENCE =
-  /\bfrom "(?<from>[^"\n]+)"|\bimport\(?\s*"(?<import>[^"\n]+)"|new URL\("(?<beside>\.[^"\n]+)", import\.meta\.url\)/g;
+  /^(?:import|export)\b(?:[^"\n]* from)? "(?<eager>[\w@./:-]+)";|\bimport\("(?<lazy>[\w@./:-]+)"\)|new URL\("(?<beside>\.[^"\n]+)", import\.meta\.url\)/gm;
 
 const COMMAND = /^\.\/commands\/(?<name>[a-z-]+)\.js$/;
 
@@ -30,7 +30,7 @@ export function moduleClosure(root, commands) {
     const text = readFileSync(path.join(root, file), "utf8");
     files.add(file);
     for (const { groups } of text.matchAll(REFERENCE)) {
-      const reference = groups.from ?? groups.import ?? groups.beside;
+      const reference = groups.eager ?? groups.lazy ?? groups.beside;
       const command = COMMAND.exec(reference)?.groups.name;
       if (command !== undefined && file.endsWith("main.js") && !commands.includes(command)) continue;
       if (reference.startsWith(".")) waiting.push(path.join(path.dirname(file), reference));
