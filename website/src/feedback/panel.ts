@@ -1,11 +1,253 @@
-import type { CreatePanel } from "../panel.js";
+/** "Help the model learn": keeps a photo and its right category on the server, when the person agrees to exactly that. */
+import "./feedback.css";
+import "../on-demand/fold.css";
+import type { Fault } from "../fault.js";
+import type { AnsweredItem, CreatePanel } from "../panel.js";
+import { make, setText } from "../render/find.js";
+import { categoryName } from "../words/language.js";
+import { correctionOf, type KeptCorrection, keptCorrectionOf } from "./correction.js";
+import { createKeptCorrections } from "./kept-corrections.js";
+import { feedbackWords } from "./words.js";
 
-export const createFeedbackPanel: CreatePanel = ({ root }) => ({
-  show() {
-    root.hidden = true;
-  },
-  clear() {
-    root.hidden = true;
-  },
-  setWords() {},
-});
+type State =
+  /** `note` names what happened last, `fault` what went wrong; both are put into words when they are shown. */
+  | { readonly name: "asking"; readonly note: "" | "tick" | "removed"; readonly fault?: Fault }
+  | { readonly name: "sending"; readonly end: AbortController }
+  /** `failed`: what was wished next. */
+  | {
+      readonly name: "kept";
+      readonly kept: KeptCorrection;
+      readonly failed?: "removal" | "sending";
+      readonly fault?: Fault;
+    }
+  | { readonly name: "removing"; readonly kept: KeptCorrection };
+
+const NO_ROOM: ReadonlySet<Fault["reason"]> = new Set(["FEEDBACK_FULL", "FEEDBACK_UNWRITABLE"]);
+
+export const createFeedbackPanel: CreatePanel = (parts) => {
+  const { root, gateway } = parts;
+  const corrections = createKeptCorrections(storageOf());
+  let item: AnsweredItem | undefined;
+  let state: State = { name: "asking", note: "" };
+
+  const details = make("details", "fold");
+  const summary = make("summary");
+  const title = make("h2");
+  const body = make("div", "fold-body");
+  const keptText = make("p", "feedback-kept");
+  const removeRow = make("div", "actions");
+  const remove = make("button", "button quiet small");
+  const form = make("form", "fold-form");
+  const what = make("p");
+  const consent = make("label", "feedback-consent");
+  const box = make("input");
+  const sentence = make("span");
+  const more = make("p", "fine");
+  const note = make("p", "field-error");
+  const actions = make("div", "actions");
+  const keep = make("button", "button quiet");
+
+  form.noValidate = true;
+  box.type = "checkbox";
+  box.id = `${root.id}-consent`;
+  box.autocomplete = "off";
+  more.id = `${root.id}-more`;
+  note.id = `${root.id}-note`;
+  box.setAttribute("aria-describedby", `${more.id} ${note.id}`);
+  remove.type = "button";
+  keep.type = "submit";
+  keptText.tabIndex = -1;
+  form.className = "feedback-form";
+  consent.append(box, sentence);
+  actions.append(keep);
+  form.append(what, consent, more, note, actions);
+  removeRow.append(remove);
+  body.append(keptText, removeRow, form);
+  summary.append(title);
+  details.append(summary, body);
+  root.replaceChildren(details);
+  root.hidden = true;
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (state.name === "sending" || state.name === "removing") return;
+    if (box.checked) void send();
+    else {
+      become({ name: "asking", note: "tick" });
+      parts.announce(wordsOf().tickFirst);
+      box.focus();
+    }
+  });
+  box.addEventListener("change", () => {
+    if (state.name === "asking" && state.note === "tick") become({ name: "asking", note: "" });
+  });
+  remove.addEventListener("click", () => void takeBack());
+
+  const wordsOf = () => feedbackWords[parts.language()];
+  const idsOf = ({ photos }: AnsweredItem) => photos.map(({ id }) => id);
+
+  async function send(): Promise<void> {
+    if (item === undefined) return;
+    const about = item;
+    const before = state.name === "kept" ? state.kept : undefined;
+    const sending = { name: "sending", end: new AbortController() } as const;
+    become(sending);
+    parts.announce(wordsOf().sending);
+    const upload = await about.request();
+    if (!isStill(sending)) return;
+    const said = { label: about.chosenLabel, predicted: about.answer.top_class };
+    const { body: sent, headers } = correctionOf(upload, said);
+    const { signal } = sending.end;
+    const asked = await gateway.ask("/feedback", { method: "POST", body: sent, headers, signal });
+    const kept = asked.ok ? keptCorrectionOf(asked.json) : undefined;
+    // Kept in any case, also when the person has gone on to another photo meanwhile: they may come back.
+    if (kept !== undefined) {
+      corrections.add(idsOf(about), kept);
+      if (before !== undefined) await forget(before);
+    }
+    if (!isStill(sending)) return;
+    if (kept === undefined) {
+      const fault: Fault = asked.ok ? { reason: "ANSWER_UNREADABLE" } : asked.fault;
+      become(
+        before === undefined
+          ? { name: "asking", note: "", fault }
+          : { name: "kept", kept: before, failed: "sending", fault },
+      );
+      parts.announce(noteText());
+      return;
+    }
+    box.checked = false;
+    become({ name: "kept", kept });
+    parts.announce(keptTextOf(kept));
+    keptText.focus();
+  }
+
+  async function takeBack(): Promise<void> {
+    if (state.name !== "kept") return;
+    const { kept } = state;
+    const removing = { name: "removing", kept } as const;
+    become(removing);
+    const fault = await forget(kept);
+    if (!isStill(removing)) return;
+    become(
+      fault === undefined
+        ? { name: "asking", note: "removed" }
+        : { name: "kept", kept, failed: "removal", fault },
+    );
+    parts.announce(noteText());
+    if (fault === undefined) summary.focus();
+  }
+
+  /** Removes a correction from the server; one that is not there any more counts as removed. */
+  async function forget({ id }: KeptCorrection): Promise<Fault | undefined> {
+    const asked = await gateway.ask(`/feedback/${id}`, { method: "DELETE" });
+    if (!asked.ok && asked.fault.reason !== "FEEDBACK_NOT_FOUND") return asked.fault;
+    corrections.remove(id);
+    return undefined;
+  }
+
+  function isStill(earlier: State): boolean {
+    return state === earlier;
+  }
+
+  function become(next: State): void {
+    state = next;
+    render();
+  }
+
+  function keptTextOf({ count, label, deleteAfter }: KeptCorrection): string {
+    const until = new Intl.DateTimeFormat(parts.language(), { dateStyle: "long" });
+    return wordsOf().kept(count, categoryName(parts.words(), label), until.format(new Date(deleteAfter)));
+  }
+
+  /** What went wrong, or what was done. */
+  function noteText(): string {
+    const words = wordsOf();
+    if (state.name !== "asking" && state.name !== "kept") return "";
+    if (state.name === "asking" && state.note === "tick") return words.tickFirst;
+    if (state.name === "asking" && state.note === "removed") return words.removed;
+    if (state.fault === undefined) return "";
+    if (NO_ROOM.has(state.fault.reason)) return words.noRoom;
+    const failure = faultText(state.fault);
+    return state.name === "kept" && state.failed === "removal" ? `${words.notRemoved} ${failure}` : failure;
+  }
+
+  function faultText(fault: Fault): string {
+    const { title: name, text } = parts.sayFault(fault);
+    return `${name}. ${text}`;
+  }
+
+  function render(): void {
+    if (item === undefined) return;
+    const words = wordsOf();
+    const { answer, chosenLabel, photos, info } = item;
+    const isBusy = state.name === "sending" || state.name === "removing";
+    const kept = state.name === "kept" || state.name === "removing" ? state.kept : undefined;
+    const category = categoryName(parts.words(), chosenLabel);
+    const isCorrected = chosenLabel !== answer.top_class;
+    setText(title, isCorrected ? words.titleCorrected : words.title);
+    setText(keptText, kept === undefined ? "" : keptTextOf(kept));
+    removeRow.hidden = kept === undefined;
+    setText(remove, state.name === "removing" ? words.removing : words.remove);
+    // What is kept under the same category needs no second asking.
+    form.hidden = kept?.label === chosenLabel;
+    setText(
+      what,
+      isCorrected
+        ? words.corrected(category, categoryName(parts.words(), answer.top_class))
+        : words.agreed(category),
+    );
+    setText(sentence, words.consent(photos.length, category, info.feedback.keep_days ?? 0));
+    setText(more, words.more);
+    setText(note, noteText());
+    note.classList.toggle("field-error", !(state.name === "asking" && state.note === "removed"));
+    // A note about what is kept stands with it, also where there is no form.
+    if (form.hidden) body.insertBefore(note, form);
+    else form.insertBefore(note, actions);
+    setText(
+      keep,
+      state.name === "sending" ? words.sending : kept === undefined ? words.keep : words.keepInstead,
+    );
+    for (const button of [keep, remove]) button.setAttribute("aria-disabled", String(isBusy));
+    box.disabled = isBusy;
+    if (state.name === "asking" && state.note === "tick") box.setAttribute("aria-invalid", "true");
+    else box.removeAttribute("aria-invalid");
+  }
+
+  return {
+    show(next) {
+      const isSame = item?.answer === next.answer && item.photos === next.photos;
+      const isOtherLabel = item?.chosenLabel !== next.chosenLabel;
+      item = next;
+      root.hidden = !next.info.feedback.enabled;
+      if (root.hidden) return;
+      if (!isSame || isOtherLabel) {
+        // They agreed to something else.
+        box.checked = false;
+        if (state.name === "sending") state.end.abort();
+        const kept = corrections.of(idsOf(next));
+        state = kept === undefined ? { name: "asking", note: "" } : { name: "kept", kept };
+        details.open = kept !== undefined || next.chosenLabel !== next.answer.top_class;
+      }
+      render();
+    },
+    clear() {
+      if (state.name === "sending") state.end.abort();
+      root.hidden = true;
+      details.open = false;
+      box.checked = false;
+      state = { name: "asking", note: "" };
+      item = undefined;
+    },
+    setWords: render,
+  };
+};
+
+/** undefined where the browser lets the page keep nothing. */
+function storageOf(): Storage | undefined {
+  try {
+    return localStorage;
+  } catch {
+    return undefined;
+  }
+}

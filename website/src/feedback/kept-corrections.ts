@@ -1,0 +1,69 @@
+/**
+ * The corrections that this person left, so that they can take them back after a reload, too. Only this browser knows
+ * their ids.
+ */
+import { isRecord } from "../gateway/answers.js";
+import { type KeptCorrection, keptCorrectionOf } from "./correction.js";
+
+const PLACE = "vitrine.feedback";
+
+interface Entry extends KeptCorrection {
+  /** Ids of the photos in this browser. */
+  readonly photos: readonly string[];
+}
+
+export interface KeptCorrections {
+  /** The correction that one of these photos belongs to. */
+  of(photoIds: readonly string[]): KeptCorrection | undefined;
+  add(photoIds: readonly string[], kept: KeptCorrection): void;
+  remove(id: string): void;
+}
+
+/**
+ * @param storage undefined: the browser keeps nothing, and what was left is known until the page is closed.
+ * @param now     milliseconds since 1970.
+ */
+export function createKeptCorrections(
+  storage: Pick<Storage, "getItem" | "setItem" | "removeItem"> | undefined,
+  now: () => number = Date.now,
+): KeptCorrections {
+  let known: readonly Entry[] = [];
+
+  /** Read each time: another tab may have written. */
+  function read(): readonly Entry[] {
+    try {
+      const text = storage?.getItem(PLACE);
+      if (text !== undefined) known = text === null ? [] : entriesOf(JSON.parse(text));
+    } catch {
+      // Blocked, or written by something else: what this page knows counts.
+    }
+    known = known.filter(({ deleteAfter }) => Date.parse(deleteAfter) > now());
+    return known;
+  }
+
+  function write(entries: readonly Entry[]): void {
+    known = entries;
+    try {
+      if (entries.length === 0) storage?.removeItem(PLACE);
+      else storage?.setItem(PLACE, JSON.stringify(entries));
+    } catch {
+      // As above.
+    }
+  }
+
+  return {
+    of: (photoIds) => read().findLast(({ photos }) => photos.some((id) => photoIds.includes(id))),
+    add: (photoIds, kept) => write([...read(), { ...kept, photos: [...photoIds] }]),
+    remove: (id) => write(read().filter((entry) => entry.id !== id)),
+  };
+}
+
+function entriesOf(json: unknown): Entry[] {
+  if (!Array.isArray(json)) return [];
+  return json.flatMap((entry: unknown) => {
+    if (!isRecord(entry) || !Array.isArray(entry.photos)) return [];
+    const kept = keptCorrectionOf({ ...entry, pictures: entry.count, delete_after: entry.deleteAfter });
+    const photos = entry.photos.filter((id): id is string => typeof id === "string");
+    return kept === undefined ? [] : [{ ...kept, photos }];
+  });
+}
