@@ -51,6 +51,13 @@ const networkSchema = z
     "an address, or a network such as 10.0.0.0/8",
   );
 
+/** A grid has 2 cells in each direction, or more. */
+const patchCountSchema = z
+  .int()
+  .min(0)
+  .max(1024)
+  .refine((count) => count === 0 || count >= 4, "0, or 4 and more");
+
 const originSchema = z
   .string()
   .trim()
@@ -129,6 +136,11 @@ export const gatewaySettings = {
     description: "Name under which the model tier serves the model.",
     placeholder: "name",
   }),
+  modelVersionLabel: setting(z.string().min(1).optional(), {
+    description:
+      "Ask for the version that the model tier has under this label, such as stable or canary. Default: its latest. Only with --engine tf-serving.",
+    placeholder: "label",
+  }),
   signatureName: setting(z.string().min(1).default("serving_default"), {
     description: "Signature of the model to call.",
     placeholder: "name",
@@ -186,7 +198,7 @@ export const gatewaySettings = {
     description: "Most photos of one item in one request.",
     placeholder: "count",
   }),
-  explainOcclusion: setting(z.int().min(0).max(1024).default(64), {
+  explainOcclusion: setting(patchCountSchema.default(64), {
     description:
       "Most predictions that one ?explain=1 may cost where the model puts out no map of its evidence: so many parts of the picture are hidden, one by one. 0 turns that off.",
     placeholder: "count",

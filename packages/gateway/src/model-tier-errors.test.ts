@@ -39,6 +39,13 @@ describe("what the caller of Predict sees of", () => {
     },
   );
 
+  it.each<[Code, Reason]>([
+    ["INVALID_ARGUMENT", "LABEL_NOT_FOUND"],
+    ["FAILED_PRECONDITION", "LABEL_UNAVAILABLE"],
+  ])("%s for %s is a model that is not there yet", (code, reason) => {
+    expect(predictError(from(code, reason), never).reason).toBe("MODEL_UNAVAILABLE");
+  });
+
   it("an error after the deadline is the deadline, whatever the socket said", () => {
     const late = AbortSignal.abort(new ServeError("DEADLINE_EXCEEDED", "too late"));
     expect(predictError(from("CANCELLED"), late).reason).toBe("DEADLINE_EXCEEDED");
@@ -53,6 +60,16 @@ describe("what the caller of Predict sees of", () => {
 });
 
 describe("what GetModelMetadata answers", () => {
+  it.each<Code>(["INVALID_ARGUMENT", "FAILED_PRECONDITION"])(
+    "%s to a label, as TensorFlow Serving does, is a model that is not there yet",
+    (code) => {
+      expect(describeError(from(code), never, "m", "stable")).toMatchObject({
+        reason: "MODEL_UNAVAILABLE",
+        message: 'model tier had no version of "m" under "stable", expected one',
+      });
+    },
+  );
+
   it.each<[Code, Reason]>([
     ["NOT_FOUND", "MODEL_UNAVAILABLE"],
     ["UNAVAILABLE", "MODEL_UNAVAILABLE"],

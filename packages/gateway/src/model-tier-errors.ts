@@ -2,10 +2,23 @@
 import { type Reason, ServeError } from "@vitrine/protocol/status";
 import { abortError } from "./deadline.js";
 
-/** Of GetModelMetadata. */
-export function describeError(error: unknown, signal: AbortSignal, modelName: string): ServeError {
+/**
+ * Of GetModelMetadata.
+ *
+ * @param label of the version that was asked for. TensorFlow Serving says INVALID_ARGUMENT where it has no such label,
+ *   and FAILED_PRECONDITION where its version is not loaded.
+ */
+export function describeError(
+  error: unknown,
+  signal: AbortSignal,
+  modelName: string,
+  label?: string,
+): ServeError {
   if (signal.aborted) return abortError(signal);
   const cause = ServeError.from(error);
+  if (label !== undefined && (cause.code === "INVALID_ARGUMENT" || cause.code === "FAILED_PRECONDITION")) {
+    return unavailable(`model tier had no version of "${modelName}" under "${label}", expected one`, cause);
+  }
   if (cause.code === "NOT_FOUND") {
     return unavailable(`model tier did not serve a model "${modelName}", expected it to`, cause);
   }
@@ -26,6 +39,9 @@ const PASSED_ON: ReadonlySet<Reason> = new Set<Reason>(["QUEUE_FULL", "WORKER_LO
 export function predictError(error: unknown, signal: AbortSignal): ServeError {
   if (signal.aborted) return abortError(signal);
   const cause = ServeError.from(error);
+  if (cause.reason === "LABEL_NOT_FOUND" || cause.reason === "LABEL_UNAVAILABLE") {
+    return unavailable("model tier had no version under the gateway's label, expected one", cause);
+  }
   switch (cause.code) {
     case "UNAVAILABLE":
     case "CANCELLED":

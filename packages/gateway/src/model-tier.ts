@@ -29,7 +29,12 @@ export async function openModelTier(
   config: GatewayConfig,
   { logger, registry, lookup }: ModelTierParts,
 ): Promise<ModelTier> {
-  const { modelName, signatureName, engine } = config;
+  const { modelName, modelVersionLabel: versionLabel, signatureName, engine } = config;
+  if (versionLabel !== undefined && engine === "open-inference") {
+    throw new UsageError([
+      "--model-version-label was given, expected --engine tf-serving: Open Inference knows no labels",
+    ]);
+  }
   const tls = await clientTlsOf(config);
   const registers = [registry];
   const retries = new Counter({
@@ -71,7 +76,10 @@ export async function openModelTier(
     },
   });
   const create = engine === "open-inference" ? createOpenInferenceClient : createPredictionClient;
-  return { client: create({ channel, modelName, signatureName }), close: () => channel.close() };
+  return {
+    client: create({ channel, modelName, versionLabel, signatureName }),
+    close: () => channel.close(),
+  };
 }
 
 async function clientTlsOf(config: GatewayConfig): Promise<ClientTls | undefined> {

@@ -51,6 +51,8 @@ export interface CallContext {
 export interface PredictionClientOptions {
   readonly channel: Pick<BalancedChannel, "unary">;
   readonly modelName: string;
+  /** Of the version to ask for; undefined: the latest that is available. */
+  readonly versionLabel?: string | undefined;
   readonly signatureName: string;
 }
 
@@ -58,13 +60,13 @@ export interface PredictionClient {
   /**
    * Asks what the model is.
    *
-   * @param version undefined: the one that requests without a version are served by.
+   * @param version undefined: the one under the label, without one that requests without a version are served by.
    * @throws {ServeError} MODEL_UNAVAILABLE when the tier cannot be reached or does not serve the model;
    *   MODEL_CONTRACT_MISMATCH when it has no such signature or its contract is not valid.
    */
   describe(context: CallContext, version?: string): Promise<ModelDescription>;
   /**
-   * Predicts with the version that is served by default.
+   * Predicts with the version under the label, without one with that served by default.
    *
    * @param inputAlias name of the signature's input.
    * @param outputs    aliases wanted; no other output crosses the wire.
@@ -80,15 +82,10 @@ export interface PredictionClient {
 }
 
 export function createPredictionClient(options: PredictionClientOptions): PredictionClient {
-  const { channel, modelName, signatureName } = options;
+  const { channel, modelName, versionLabel, signatureName } = options;
 
   function modelSpec(version?: string): ModelSpec {
-    return {
-      name: modelName,
-      versionChoice:
-        version === undefined ? undefined : { $case: "version", value: { value: Number(version) } },
-      signatureName: "",
-    };
+    return { name: modelName, versionChoice: versionChoiceOf(version, versionLabel), signatureName: "" };
   }
 
   async function metadata(fields: string[], context: CallContext, version: string | undefined) {
@@ -111,7 +108,7 @@ export function createPredictionClient(options: PredictionClientOptions): Predic
     try {
       answer = await metadataWithContract(context, version);
     } catch (error) {
-      throw describeError(error, context.signal, modelName);
+      throw describeError(error, context.signal, modelName, version === undefined ? versionLabel : undefined);
     }
     const signatures = SignatureDefMap.decode(anyOf(answer, SIGNATURE_FIELD) ?? new Uint8Array(0));
     const signature = signatures.signatureDef.get(signatureName);
@@ -159,6 +156,11 @@ export function createPredictionClient(options: PredictionClientOptions): Predic
   }
 
   return { describe, predict };
+}
+
+function versionChoiceOf(version: string | undefined, label: string | undefined): ModelSpec["versionChoice"] {
+  if (version !== undefined) return { $case: "version", value: { value: Number(version) } };
+  return label === undefined ? undefined : { $case: "versionLabel", value: label };
 }
 
 /** Of a call that is part of the caller's. */
