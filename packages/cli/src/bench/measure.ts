@@ -132,7 +132,7 @@ function warningsOf(full: BenchResult, otherCores: number | undefined): string[]
   const warnings = [...full.warnings];
   if (otherCores !== undefined && otherCores > MUCH_ELSE_CORES) {
     warnings.push(
-      `other programs took ${otherCores.toFixed(1)} cores meanwhile: CPU per picture and memory hold, but p95 is too high and so the sizes are; measure again when the machine is calm`,
+      `other programs took ${otherCores.toFixed(1)} cores meanwhile, so CPU per picture and p95 are too high, and the sizes larger than they need be; measure again when the machine is calm`,
     );
   }
   return warnings;

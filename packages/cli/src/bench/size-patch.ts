@@ -59,26 +59,22 @@ function tierPatches(
       "            limits:",
       `              memory: ${size.limitMebibytes}Mi`,
     ]),
-    "  - patch: |",
+    // Single values: other metrics of the autoscaler, as of an overlay that scales on waiting requests, stay.
+    "  - target:",
+    "      kind: HorizontalPodAutoscaler",
+    `      name: ${name}`,
+    `    # ${size.pods} under the wanted load: ${size.workingPods} at work and one to spare.`,
+    "    patch: |",
     ...indent([
-      "apiVersion: autoscaling/v2",
-      "kind: HorizontalPodAutoscaler",
-      "metadata:",
-      `  name: ${name}`,
-      "  namespace: vitrine",
-      "spec:",
-      `  # ${size.pods} under the wanted load: ${size.workingPods} at work and one to spare.`,
-      `  minReplicas: ${size.minReplicas}`,
-      `  maxReplicas: ${size.maxReplicas}`,
-      "  metrics:",
-      "    - type: Resource",
-      "      resource:",
-      "        name: cpu",
-      "        target:",
-      "          type: Utilization",
-      `          averageUtilization: ${size.targetPercent}`,
+      ...replacement("/spec/minReplicas", size.minReplicas),
+      ...replacement("/spec/maxReplicas", size.maxReplicas),
+      ...replacement("/spec/metrics/0/resource/target/averageUtilization", size.targetPercent),
     ]),
   ];
+}
+
+function replacement(pointer: string, value: number): string[] {
+  return ["- op: replace", `  path: ${pointer}`, `  value: ${value}`];
 }
 
 function indent(lines: readonly string[]): string[] {
