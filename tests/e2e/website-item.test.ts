@@ -1,0 +1,346 @@
+/** One item from its first photo to its draft: several photos, corrections, and what outlasts reload, Back and a second tab. */
+import { execFile } from "node:child_process";
+import path from "node:path";
+import { promisify } from "node:util";
+import type { Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
+import { findBrowser } from "./browser.js";
+import { expectAnnounced, expectHeading, headingOf } from "./website-page.js";
+import { answerOf, json, type PredictHandler, STUB_INFO } from "./website-stub.js";
+import { answered, silent, TROUSERS, useStubPage } from "./website-stub-page.js";
+
+const SAMPLES = path.join(import.meta.dirname, "../../website/public/samples");
+const [DRESS, HAT] = ["dress.jpg", "hat.jpg"].map((name) => path.join(SAMPLES, name)) as [string, string];
+
+/** Answers with as many photos as were sent. */
+const several: PredictHandler = (request, response) => {
+  const count = request.body.toString("latin1").split('name="file"').length - 1;
+  const photos = [
+    { top_class: "pants", top_probability: 0.91 },
+    { top_class: "dress", top_probability: 0.55 },
+    { top_class: "hat", top_probability: 0.3 },
+  ].slice(0, count);
+  const answer = answerOf({ pants: 0.8, dress: 0.15, hat: 0.05 });
+  json(200, count > 1 ? { ...answer, photos } : answer)(request, response);
+};
+
+function pasteLink(page: Page, link: string): Promise<void> {
+  return page.evaluate((text) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", text);
+    document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+  }, link);
+}
+
+function pastePicture(page: Page): Promise<void> {
+  return page.evaluate(() => {
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File(["x"], "pasted.png", { type: "image/png" }));
+    document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+  });
+}
+
+const browserPath = findBrowser();
+
+describe.skipIf(browserPath === undefined)("an item on the page", () => {
+  const stub = useStubPage(browserPath);
+  const { gateway, open, give } = stub;
+
+  it("several photos get one answer, and each says what it would have been alone", async () => {
+    await open();
+    const { page } = stub;
+    await give(several, [TROUSERS, DRESS]);
+    await expectHeading(page, "Pants");
+    await page.getByText("From 2 photos.").waitFor();
+    await page.getByRole("button", { name: "Show photo 2: Dress, 55%" }).click();
+    expect(await page.getByRole("button", { name: "Show photo 2" }).getAttribute("aria-pressed")).toBe(
+      "true",
+    );
+
+    await page.getByLabel("Add a photo of this item").setInputFiles(HAT);
+    await page.getByText("From 3 photos.").waitFor();
+    await page.getByRole("button", { name: "Remove photo 1" }).press("Enter");
+    await page.getByRole("button", { name: "Show photo 3" }).waitFor({ state: "detached" });
+    await page.getByText("From 2 photos.").waitFor();
+    await page.getByRole("button", { name: "Remove photo 2" }).click();
+    await page
+      .locator("#fine")
+      .getByText(/^clothing-model/)
+      .waitFor();
+    expect(await page.getByRole("button", { name: /^Remove photo/ }).count()).toBe(0);
+    expect(gateway.requests).toHaveLength(4);
+  });
+
+  it("more photos than the gateway takes are left out, and the page says so", async () => {
+    await open();
+    const { page } = stub;
+    await give(
+      several,
+      Array.from({ length: 10 }, () => HAT),
+    );
+    await page.getByText("the first 8 of 10 were taken").first().waitFor();
+    await expectHeading(page, "Pants");
+    expect(await page.getByRole("button", { name: /^Show photo/ }).count()).toBe(8);
+    expect(await page.getByLabel("Add a photo of this item").isVisible()).toBe(false);
+  });
+
+  it("a pasted picture asks where it belongs: to this item, to another, or nowhere", async () => {
+    await open();
+    const { page } = stub;
+    await give(several);
+    await expectHeading(page, "Pants");
+    await pastePicture(page);
+    const dialog = page.getByRole("dialog", { name: "Where does this photo belong?" });
+    await dialog.waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "hidden" });
+    expect(gateway.requests).toHaveLength(1);
+
+    await pastePicture(page);
+    await page.getByRole("button", { name: "Add to this item" }).click();
+    await page.getByText("From 2 photos.").waitFor();
+
+    await pastePicture(page);
+    await page.getByRole("button", { name: "Start another item" }).click();
+    await page
+      .locator("#fine")
+      .getByText(/^clothing-model/)
+      .waitFor();
+    expect(await page.getByRole("button", { name: /^Show photo/ }).count()).toBe(0);
+  });
+
+  it("a link begins another item, as one request carries either files or links; the item before is one step back", async () => {
+    await open();
+    const { page } = stub;
+    await give(answered);
+    await expectHeading(page, "Pants");
+    gateway.onPredict = json(200, answerOf({ hat: 0.9, dress: 0.1 }));
+    await pasteLink(page, "https://example.com/hat.jpg");
+    await expectHeading(page, "Hat");
+    await page.getByText("A photo from example.com").waitFor();
+    await page.goBack();
+    await expectHeading(page, "Pants");
+  });
+
+  it("a linked photo is shown as the gateway hands it over", async () => {
+    await open();
+    const { page } = stub;
+    gateway.onPicture = (_request, response) => {
+      const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"/>';
+      response.writeHead(200, { "content-type": "image/svg+xml" }).end(svg);
+    };
+    await pasteLink(page, "https://example.com/hat.jpg");
+    await expectHeading(page, "Pants");
+    const picture = page.getByRole("img", { name: "Your photo: pants" });
+    expect(
+      await picture.evaluate((img: HTMLImageElement) => [img.naturalWidth, img.src.slice(0, 5)]),
+    ).toEqual([40, "blob:"]);
+  });
+
+  it("one tap on another category corrects the answer, and Undo takes it back", async () => {
+    await open();
+    const { page } = stub;
+    await give(answered);
+    await expectHeading(page, "Pants");
+    await page.getByRole("button", { name: "Shorts 2%" }).click();
+    await expectHeading(page, "Shorts");
+    await expectAnnounced(page, "The category is now shorts.");
+    await page.getByText("The model said pants, 97%.").waitFor();
+    expect(await page.getByLabel("Category").inputValue()).toBe("shorts");
+    expect(await page.getByLabel("Title").inputValue()).toBe("Shorts");
+    await page.getByRole("button", { name: "Undo" }).click();
+    await expectHeading(page, "Pants");
+    await page.getByText("Almost certain", { exact: true }).waitFor();
+    expect(gateway.requests).toHaveLength(1);
+  });
+
+  it("none of these: all categories can be searched with the keyboard", async () => {
+    await open();
+    const { page } = stub;
+    await give(answered);
+    await expectHeading(page, "Pants");
+    await page.getByRole("button", { name: "None of these" }).press("Enter");
+    const search = page.getByRole("combobox", { name: "Search all categories" });
+    const options = page.getByRole("listbox").getByRole("option");
+    expect(await options.count()).toBe(STUB_INFO.labels.length);
+    await search.pressSequentially("sh");
+    await expectAnnounced(page, "4 categories found.");
+    expect(await options.allTextContents()).toEqual(["Shirt", "Shoes", "Shorts", "T-shirt"]);
+    await search.press("ArrowDown");
+    await search.press("ArrowDown");
+    const active = page.getByRole("option", { name: "Shoes", selected: true });
+    expect(await search.getAttribute("aria-activedescendant")).toBe(await active.getAttribute("id"));
+    await search.press("Enter");
+    await expectHeading(page, "Shoes");
+    expect(await search.isVisible()).toBe(false);
+
+    await page.getByRole("button", { name: "None of these" }).click();
+    await search.fill("zebra");
+    await expectAnnounced(page, "No category has this in its name.");
+    await search.press("Escape");
+    expect(await search.isVisible()).toBe(false);
+  });
+
+  it("the draft suggests a title until the person writes one, and is copied with its category", async () => {
+    await open({ permissions: ["clipboard-read", "clipboard-write"] });
+    const { page } = stub;
+    await give(answered);
+    await expectHeading(page, "Pants");
+    const title = page.getByLabel("Title");
+    await page.getByLabel("Your words").fill("levi's 501, blue");
+    expect(await title.inputValue()).toBe("Levi's 501, blue – pants");
+    await title.fill("My jeans");
+    await page.getByLabel("Category").selectOption({ label: "Shorts" });
+    expect(await title.inputValue()).toBe("My jeans");
+    await page.getByRole("button", { name: "Copy the draft" }).click();
+    await expectAnnounced(page, "The draft is on the clipboard.");
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("My jeans\nCategory: Shorts");
+    await page.getByRole("button", { name: "Use the suggested title" }).click();
+    expect(await title.inputValue()).toBe("Levi's 501, blue – shorts");
+  });
+
+  it("the answer is copied as JSON, and the question as a curl command that asks the same", async () => {
+    await open({ permissions: ["clipboard-read", "clipboard-write"] });
+    const { page } = stub;
+    await give(answered);
+    await expectHeading(page, "Pants");
+    const copied = () => page.evaluate(() => navigator.clipboard.readText());
+    await page.getByRole("button", { name: "Copy the answer as JSON" }).click();
+    await expectAnnounced(page, "Copied.");
+    expect(JSON.parse(await copied())).toEqual(answerOf({ pants: 0.97, shorts: 0.02, skirt: 0.004 }));
+    await page.getByRole("button", { name: "Copy as a curl command" }).click();
+    await page.waitForFunction(async () => (await navigator.clipboard.readText()).startsWith("curl"));
+    const { stdout } = await promisify(execFile)("sh", ["-c", `${await copied()} --silent`], {
+      cwd: path.dirname(TROUSERS),
+    });
+    expect(JSON.parse(stdout)).toMatchObject({ top_class: "pants" });
+    expect(gateway.requests).toHaveLength(2);
+  });
+
+  it("photos, answer, correction and draft outlast a reload, without asking anew", async () => {
+    await open();
+    const { page } = stub;
+    await give(several, [TROUSERS, DRESS]);
+    await expectHeading(page, "Pants");
+    await page.getByRole("button", { name: "Dress 15%" }).click();
+    await page.getByLabel("Your words").fill("silk");
+    await page.reload();
+    await headingOf(page).filter({ hasText: "Dress" }).waitFor();
+    expect(await page.getByLabel("Title").inputValue()).toBe("Silk – dress");
+    expect(await page.getByRole("button", { name: /^Show photo/ }).count()).toBe(2);
+    await page.getByRole("img", { name: "Your photo: dress" }).waitFor();
+    expect(gateway.requests).toHaveLength(1);
+  });
+
+  it("a reload in mid-upload keeps the photo, says so, and asks again", async () => {
+    await open();
+    const { page } = stub;
+    await give(silent);
+    await expectHeading(page, "Reading the photo");
+    await page.reload();
+    await page.getByText("loaded anew in the meantime").waitFor();
+    await page.getByRole("img", { name: "Your photo" }).waitFor();
+    expect(gateway.requests).toHaveLength(2);
+    gateway.onPredict = answered;
+    await page.reload();
+    await headingOf(page).filter({ hasText: "Pants" }).waitFor();
+    expect(gateway.requests[2]?.body.byteLength).toBe(gateway.requests[0]?.body.byteLength);
+  });
+
+  it("Back and Forward go through the items with their drafts, to the start and back", async () => {
+    await open();
+    const { page } = stub;
+    await give(answered);
+    await expectHeading(page, "Pants");
+    await page.getByLabel("Your words").fill("first");
+    await give(json(200, answerOf({ hat: 0.9, dress: 0.1 })), HAT);
+    await expectHeading(page, "Hat");
+    expect(await page.getByLabel("Your words").inputValue()).toBe("");
+    await page.goBack();
+    await expectHeading(page, "Pants");
+    expect(await page.getByLabel("Your words").inputValue()).toBe("first");
+    await page.goBack();
+    await expectHeading(page, "What are you listing?");
+    await page.goForward();
+    await page.goForward();
+    await expectHeading(page, "Hat");
+    expect(gateway.requests).toHaveLength(2);
+  });
+
+  it("two tabs do not disturb one another, also when they began with the same item", async () => {
+    await open();
+    const { page } = stub;
+    await give(answered);
+    await expectHeading(page, "Pants");
+    const other = await page.context().newPage();
+    await other.goto(stub.url);
+    gateway.onPredict = json(200, answerOf({ hat: 0.9, dress: 0.1 }));
+    await other.locator("#choose").setInputFiles(HAT);
+    await expectHeading(other, "Hat");
+
+    // As a duplicated tab has it: the same history entry.
+    const entry = await page.evaluate(() => history.state);
+    const twin = await page.context().newPage();
+    await twin.goto(stub.url);
+    await twin.evaluate((state) => history.replaceState(state, ""), entry);
+    await twin.reload();
+    await headingOf(twin).filter({ hasText: "Pants" }).waitFor();
+    await twin.getByLabel("Your words").fill("of the twin");
+    await page.getByLabel("Your words").fill("of the first");
+    await Promise.all([twin.reload(), page.reload(), other.reload()]);
+    const wordsOf = (tab: Page) => tab.getByLabel("Your words").inputValue();
+    await headingOf(page).filter({ hasText: "Pants" }).waitFor();
+    await headingOf(twin).filter({ hasText: "Pants" }).waitFor();
+    await headingOf(other).filter({ hasText: "Hat" }).waitFor();
+    expect([await wordsOf(page), await wordsOf(twin), await wordsOf(other)]).toEqual([
+      "of the first",
+      "of the twin",
+      "",
+    ]);
+  });
+
+  it("a draft of a closed tab is offered at the start, and can be discarded for good", async () => {
+    await open();
+    const { page } = stub;
+    await give(answered);
+    await expectHeading(page, "Pants");
+    await page.getByLabel("Your words").fill("blue");
+    const fresh = await page.context().newPage();
+    await page.close();
+    await fresh.goto(stub.url);
+    await fresh.getByRole("button", { name: "Blue – pants" }).click();
+    await expectHeading(fresh, "Pants");
+    await fresh.getByRole("button", { name: "Discard this item" }).click();
+    await expectHeading(fresh, "What are you listing?");
+    await fresh.reload();
+    await fresh.locator("#limits").getByText("up to").waitFor();
+    expect(await fresh.getByRole("button", { name: "Blue – pants" }).count()).toBe(0);
+    const left = await fresh.evaluate(
+      () =>
+        new Promise((resolve) => {
+          indexedDB.open("vitrine").onsuccess = ({ target }) => {
+            const files = (target as IDBOpenDBRequest).result
+              .transaction("files")
+              .objectStore("files")
+              .count();
+            files.onsuccess = () => resolve(files.result);
+          };
+        }),
+    );
+    expect(left).toBe(0);
+  });
+
+  it("a browser that keeps nothing still reads, and says that the draft is not kept", async () => {
+    await open();
+    const { page } = stub;
+    await page.addInitScript(() => Object.defineProperty(window, "indexedDB", { value: undefined }));
+    await page.reload();
+    await give(answered);
+    await expectHeading(page, "Pants");
+    await page.getByText("This browser cannot keep the draft").waitFor();
+    await give(json(200, answerOf({ hat: 0.9, dress: 0.1 })), HAT);
+    await expectHeading(page, "Hat");
+    await page.goBack();
+    await expectHeading(page, "Pants");
+  });
+});

@@ -1,0 +1,137 @@
+/** What the page sends and weighs: shrunk photos, a slow network, the size of its script, the time to its first paint. */
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { gzipSync } from "node:zlib";
+import type { Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
+import { findBrowser } from "./browser.js";
+import { expectHeading, headingOf } from "./website-page.js";
+import { json, STUB_INFO } from "./website-stub.js";
+import { answered, SITE, useStubPage } from "./website-stub-page.js";
+
+const shrinkable = json(200, { ...STUB_INFO, shrink: { keeps_answer: true, least_edge: 768 } });
+
+/** DevTools' "Slow 4G". */
+const SLOW_4G = { offline: false, latency: 562.5, downloadThroughput: 180_000, uploadThroughput: 84_375 };
+
+async function slowDown(page: Page): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.enable");
+  await session.send("Network.emulateNetworkConditions", SLOW_4G);
+  await session.send("Emulation.setCPUThrottlingRate", { rate: 4 });
+}
+
+/** Gives the page a photo of 12 megapixels with the noise of a real one, 4000 x 3000, as the file input would. */
+function giveLargePhoto(page: Page): Promise<number> {
+  return page.evaluate(async () => {
+    const canvas = new OffscreenCanvas(4000, 3000);
+    const context = canvas.getContext("2d");
+    if (context === null) throw new Error("no canvas");
+    const grain = new OffscreenCanvas(500, 500);
+    const grainContext = grain.getContext("2d");
+    const noise = grainContext?.createImageData(500, 500);
+    if (grainContext === null || noise === undefined) throw new Error("no canvas");
+    let seed = 1;
+    for (let offset = 0; offset < noise.data.length; offset += 1) {
+      seed = (seed * 48271) % 2147483647;
+      noise.data[offset] = offset % 4 === 3 ? 255 : 90 + (seed % 60);
+    }
+    grainContext.putImageData(noise, 0, 0);
+    for (let x = 0; x < 4000; x += 500) for (let y = 0; y < 3000; y += 500) context.drawImage(grain, x, y);
+    const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 });
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([blob], "IMG_12MP.jpg", { type: "image/jpeg" }));
+    const input = document.querySelector<HTMLInputElement>("#choose");
+    if (input === null) throw new Error("no input");
+    input.files = transfer.files;
+    input.dispatchEvent(new Event("change"));
+    return blob.size;
+  });
+}
+
+/** Width and height of the JPEG in a form's body, from its frame header (ITU T.81, B.2.2). */
+function sizeOfJpeg(body: Buffer): { width: number; height: number } {
+  for (let marker = body.indexOf(Buffer.from([0xff, 0xd8])) + 2; ; ) {
+    const code = body.readUInt16BE(marker);
+    if (code >= 0xffc0 && code <= 0xffc2) {
+      return { height: body.readUInt16BE(marker + 5), width: body.readUInt16BE(marker + 7) };
+    }
+    marker += 2 + body.readUInt16BE(marker + 2);
+  }
+}
+
+async function gzippedBytes(select: (name: string) => boolean): Promise<number> {
+  const assets = path.join(SITE, "assets");
+  const names = (await readdir(assets)).filter(select);
+  const sizes = await Promise.all(
+    names.map(async (name) => gzipSync(await readFile(path.join(assets, name))).byteLength),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+it("all scripts together, every language and panel, are smaller than 60 KB when compressed", async () => {
+  const bytes = await gzippedBytes((name) => name.endsWith(".js"));
+  expect(bytes).toBeGreaterThan(10_000);
+  expect(bytes).toBeLessThan(60_000);
+});
+
+const browserPath = findBrowser();
+
+describe.skipIf(browserPath === undefined)("what the page sends", () => {
+  const stub = useStubPage(browserPath);
+  const { gateway, open } = stub;
+
+  it("a photo of 12 megapixels is sent small where that keeps the answer, and the page stays quick meanwhile", async () => {
+    await open();
+    const { page } = stub;
+    gateway.onInfo = shrinkable;
+    await page.reload();
+    await page.locator("#limits").getByText("up to").waitFor();
+    const original = await giveLargePhoto(page);
+    await expectHeading(page, "Pants");
+    const sent = gateway.requests[0];
+    expect(sizeOfJpeg(sent?.body ?? Buffer.alloc(0))).toEqual({ width: 1024, height: 768 });
+    expect(sent?.body.byteLength).toBeLessThan(original / 5);
+  });
+
+  it("a photo of 12 megapixels is sent as it is where shrinking would change the answer", async () => {
+    await open();
+    const original = await giveLargePhoto(stub.page);
+    await expectHeading(stub.page, "Pants");
+    expect(gateway.requests[0]?.body.byteLength).toBeGreaterThan(original);
+  });
+
+  it("on a slow network a photo of 12 megapixels shows its way, can be cancelled, and gets there", async () => {
+    await open();
+    const { page } = stub;
+    gateway.onInfo = shrinkable;
+    await page.reload();
+    await page.locator("#limits").getByText("up to").waitFor();
+    await slowDown(page);
+    await giveLargePhoto(page);
+    await expectHeading(page, /photo/);
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await expectHeading(page, "Stopped");
+    gateway.onPredict = answered;
+    await page.getByRole("button", { name: "Try again" }).click();
+    await expectHeading(page, "Pants");
+  });
+
+  it("the first paint on a throttled phone needs only page, style and one script", async () => {
+    await open();
+    const { page } = stub;
+    await slowDown(page);
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+    await page.reload();
+    await page.locator("#limits").getByText("up to").waitFor();
+    await headingOf(page).waitFor();
+    const paintMs = await page.evaluate(
+      () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Number.NaN,
+    );
+    process.stderr.write(`first contentful paint on a throttled phone: ${Math.round(paintMs)} ms\n`);
+    expect(paintMs).toBeGreaterThan(0);
+    // Panels and other languages come when they are wanted.
+    expect(asked.filter((name) => /panel|\/(?:de|ar)-/.test(name))).toEqual([]);
+  });
+});
