@@ -94,7 +94,9 @@ const stepsSchema = z.object({
           mean: z.number(),
         }),
       )
-      .describe("range of the tensor's values, channel by channel in the tensor's order"),
+      .describe(
+        "range of the tensor's values, channel by channel in the tensor's order; of every so-many-th pixel where the input is wider or higher than 1024",
+      ),
     picture: z
       .string()
       .describe("what the model sees, as a `data:` URL of a PNG; at most 1024 pixels wide and high"),

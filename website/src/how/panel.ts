@@ -18,7 +18,7 @@ const MOST_LABELS = 12;
 export const createHowPanel: CreatePanel = (parts) =>
   createFold<Told>({
     parts,
-    path: "/predict?top_k=3&steps=1",
+    path: "/predict?format=predictions&steps=1",
     isOffered: () => true,
     read: readTold,
     words() {

@@ -14,7 +14,7 @@ export interface Told {
   readonly timings: Timings;
 }
 
-export const HOPS = ["network", "fetch", "decode", "resize", "predict", "explain", "rest"] as const;
+const HOPS = ["network", "fetch", "decode", "resize", "predict", "explain", "rest"] as const;
 
 export type Hop = (typeof HOPS)[number];
 

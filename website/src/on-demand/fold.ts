@@ -5,7 +5,7 @@ import type { Asked } from "../gateway/gateway.js";
 import type { AnsweredItem, Panel, PanelParts } from "../panel.js";
 import { make, setText } from "../render/find.js";
 
-export interface FoldWords {
+interface FoldWords {
   readonly title: string;
   /** What is done while the person waits. */
   readonly asking: string;

@@ -23,7 +23,7 @@ export const createWhyPanel: CreatePanel = (parts) => {
 
   return createFold<Heatmap>({
     parts,
-    path: "/predict?top_k=3&explain=1",
+    path: "/predict?format=predictions&explain=1",
     isOffered: ({ info }) => info.explain,
     read: (json) => (isRecord(json) && isHeatmap(json.heatmap) ? json.heatmap : undefined),
     words() {

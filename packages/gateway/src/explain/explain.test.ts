@@ -176,6 +176,23 @@ describe("a model without a map of its own is explained by occlusion", () => {
     expect(rowsOf(setup)).toEqual([1, 8, ...oneByOne()]);
   });
 
+  it("is not asked at any price: not where one picture is as large as many", async () => {
+    const preprocessor = { do_resize: false };
+    const form = {
+      ...uint8,
+      input: { ...uint8.input, shape: [-1, -1, -1, 3] },
+      contract: contract({ preprocessor }),
+    };
+    const setup = await start(
+      spotModel(form, { predict: ({ shape }) => ({ logits: logitsOf(Array(shape[0]).fill(1)) }) }),
+    );
+    const { response, json } = await ask(setup, "explain=1", await jpeg(2400, 2300));
+    expect(response.status).toBe(501);
+    expect(problemSchema.parse(json).detail).toMatch(/input was 16560000 bytes for this picture/);
+    const { steps } = await answerTo(setup, "steps=1", await jpeg(2400, 2300));
+    expect(steps?.input).toMatchObject({ width: 2400, height: 2300, picture_is_exact: false });
+  });
+
   it("is flat where no part of the picture changes the answer", async () => {
     const setup = await start(
       spotModel(uint8, { predict: ({ shape }) => ({ logits: logitsOf(Array(shape[0]).fill(1)) }) }),

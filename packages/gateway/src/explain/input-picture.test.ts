@@ -2,7 +2,7 @@ import { DataType } from "@vitrine/protocol/tensor";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
 import { type Arithmetic, padTensor, tensorOf } from "../pixels/normalize.js";
-import { dataUrlOf, pictureOfTensor, rangesOfTensor } from "./input-picture.js";
+import { pictureOfTensor, pngUrlOf, rangesOfTensor } from "./input-picture.js";
 
 /** 256 colours in which every sample of 8 bits occurs in every channel. */
 const colours = {
@@ -65,16 +65,23 @@ describe("the picture of a tensor", () => {
     expect(pictureOfTensor(padded, form).isExact).toBe(false);
   });
 
-  it("is an image that browsers show, and is made smaller when it is large", async () => {
-    const small = await dataUrlOf({ picture: colours, isExact: true });
-    expect(small.isExact).toBe(true);
-    const bytes = Buffer.from(small.url.replace("data:image/png;base64,", ""), "base64");
+  it("is an image that browsers show", async () => {
+    const bytes = Buffer.from((await pngUrlOf(colours)).replace("data:image/png;base64,", ""), "base64");
     expect(new Uint8Array(await sharp(bytes).raw().toBuffer())).toEqual(colours.pixels);
-    const picture = { width: 2048, height: 16, pixels: new Uint8Array(3 * 2048 * 16) };
-    const large = await dataUrlOf({ picture, isExact: true });
-    expect(large.isExact).toBe(false);
-    const shown = await sharp(Buffer.from(large.url.split(",")[1] ?? "", "base64")).metadata();
-    expect([shown.width, shown.height]).toEqual([1024, 8]);
+  });
+
+  it.each(["NHWC", "NCHW"] as const)("is made of every second pixel where a %s input is large", (layout) => {
+    const width = 1026;
+    const pixels = Uint8Array.from({ length: 3 * width * 3 }, (_, index) => {
+      const pixel = Math.floor(index / 3);
+      return [(pixel % width) >> 3, 100 * Math.floor(pixel / width), 7][index % 3] ?? 0;
+    });
+    const form = { arithmetic: { kind: "pixels" }, layout, isBgr: false, dtype: DataType.DT_UINT8 } as const;
+    const tensor = tensorOf({ width, height: 3, pixels }, form.arithmetic, false, layout, DataType.DT_UINT8);
+    const { picture, isExact } = pictureOfTensor(tensor, form);
+    expect([picture.width, picture.height, isExact]).toEqual([513, 2, false]);
+    expect([...picture.pixels.subarray(3 * 512, 3 * 514)]).toEqual([128, 0, 7, 0, 200, 7]);
+    expect(rangesOfTensor(tensor, form).map(({ max }) => max)).toEqual([128, 200, 7]);
   });
 });
 

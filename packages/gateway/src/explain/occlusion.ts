@@ -37,6 +37,9 @@ const ROWS_PER_CALL = 8;
 /** Bytes of one Predict: below the 4 MB that gRPC's own servers take unless told otherwise. */
 const MOST_CALL_BYTES = 3_500_000;
 
+/** Bytes of one picture's tensor above which so many copies of it would be no small favour any more. */
+const MOST_TENSOR_BYTES = 16_000_000;
+
 /** Calls under way at a time: one is computed while the next is on its way, and other requests keep their turn. */
 const LANES = 2;
 
@@ -53,13 +56,20 @@ const SAME_WITHIN = 0.02;
  * Asks for each patch.
  *
  * @throws {ServeError} of the prediction client, when one call fails; the others are given up. MODEL_UNAVAILABLE when another
- *   version answers meanwhile.
+ *   version answers meanwhile; METHOD_UNIMPLEMENTED when the model's input is too large for it.
  */
 export async function occlude(
   question: OcclusionQuestion,
   client: Pick<PredictionClient, "predict">,
 ): Promise<Occlusion> {
   const { tensor, model, grid, context } = question;
+  const { byteLength } = tensor.data;
+  if (byteLength > MOST_TENSOR_BYTES) {
+    throw new ServeError(
+      "METHOD_UNIMPLEMENTED",
+      `the model's input was ${byteLength} bytes for this picture, expected at most ${MOST_TENSOR_BYTES} to be explained by occlusion`,
+    );
+  }
   const size = sizeOfTensor(tensor, model.plan.layout);
   const patches = patchesOf(grid, size);
   const ask = (rows: readonly (Patch | undefined)[], signal: AbortSignal) =>

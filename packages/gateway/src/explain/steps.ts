@@ -6,7 +6,7 @@ import type { FittedModel } from "../model-fit.js";
 import { type Preprocessed, uprightSize } from "../pixels/prepare.js";
 import type { Verdict } from "../verdict.js";
 import { inputArea } from "./input-area.js";
-import { dataUrlOf, pictureOfTensor, rangesOfTensor, sizeOfTensor } from "./input-picture.js";
+import { pictureOfTensor, pngUrlOf, rangesOfTensor, sizeOfTensor } from "./input-picture.js";
 
 export interface StepsQuestion {
   readonly model: FittedModel;
@@ -26,7 +26,7 @@ export async function stepsOf({
   const { plan, input, contract } = model;
   const { tensor, storedSize, orientation, format } = prepared;
   const { decidingPhoto: photo, scores, photos } = verdict;
-  const shown = await dataUrlOf(pictureOfTensor(tensor, plan));
+  const { picture, isExact } = pictureOfTensor(tensor, plan);
   return {
     photo,
     original: { format, bytes, ...storedSize, orientation },
@@ -38,8 +38,8 @@ export async function stepsOf({
       ...sizeOfTensor(tensor, plan.layout),
       area: inputArea(plan, prepared),
       channels: rangesOfTensor(tensor, plan),
-      picture: shown.url,
-      picture_is_exact: shown.isExact,
+      picture: await pngUrlOf(picture),
+      picture_is_exact: isExact,
     },
     scores: byLabel(contract.labels, scores[photo] ?? new Float64Array(0)),
     temperature: contract.temperature,
