@@ -1,0 +1,208 @@
+/** Corrections from the page to the folder, over both tiers. */
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import sharp from "sharp";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { expectAccessible } from "./axe.js";
+import { findBrowser, launchBrowser } from "./browser.js";
+import { DRAWING, startUp } from "./vitrine.js";
+import { expectAnnounced, expectRoomyLayout, openPage, tabTo, type WatchedPage } from "./website-page.js";
+import { problemOf } from "./website-stub.js";
+
+const browserPath = findBrowser();
+
+describe.skipIf(browserPath === undefined)("a correction on the page", () => {
+  const ends: (() => void)[] = [];
+  const atEnd = (end: () => void) => void ends.push(end);
+  let folder = "";
+  let url = "";
+  let browser: Browser | undefined;
+  let watched: WatchedPage | undefined;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), "vitrine-corrections-"));
+    const env = { FEEDBACK_KEEP_DAYS: "30" };
+    ({ url } = await startUp([`--feedback-dir=${folder}`], env, atEnd));
+    browser = await launchBrowser(browserPath ?? "");
+  });
+  afterAll(async () => {
+    await browser?.close();
+    for (const end of ends) end();
+    await rm(folder, { recursive: true, force: true });
+  });
+  afterEach(async () => {
+    expect(await watched?.misdeeds()).toEqual([]);
+    await watched?.page.context().close();
+    watched = undefined;
+  });
+
+  async function openAnswered(options: BrowserContextOptions = {}, where = url): Promise<Page> {
+    if (browser === undefined) throw new Error("there is no browser");
+    watched = await openPage(browser, where, options);
+    const { page } = watched;
+    await page.locator("#choose").setInputFiles(DRAWING);
+    await page.locator("#feedback details").waitFor();
+    return page;
+  }
+
+  const panel = (page: Page) => page.locator("#feedback");
+  const kept = async () =>
+    (await readdir(folder, { recursive: true })).filter((name) => /\.(jpg|png)$/.test(name));
+  /** Requests for `/feedback` that the page makes. */
+  function feedbackOf(page: Page): string[] {
+    const asked: string[] = [];
+    page.on("request", (request) => {
+      const { pathname } = new URL(request.url());
+      if (pathname.startsWith("/feedback"))
+        asked.push(`${request.method()} ${pathname.replace(/\/[\w-]{22}$/, "/ID")}`);
+    });
+    return asked;
+  }
+
+  it("is sent by keyboard, after consent and not before, is taken back, and leaves nothing", async () => {
+    const page = await openAnswered();
+    const asked = feedbackOf(page);
+    await tabTo(page, panel(page).locator("summary"));
+    await page.keyboard.press("Enter");
+    const box = panel(page).getByRole("checkbox");
+    expect(await box.isChecked()).toBe(false);
+    expect(await panel(page).locator("label").innerText()).toContain("30 days");
+
+    await tabTo(page, panel(page).getByRole("button", { name: "Keep it for training" }));
+    await page.keyboard.press("Enter");
+    await expectAnnounced(page, /Nothing was sent: tick the box first/);
+    expect(asked).toEqual([]);
+    expect(await kept()).toEqual([]);
+    expect(await box.evaluate((element) => element === document.activeElement)).toBe(true);
+
+    await page.keyboard.press("Space");
+    await tabTo(page, panel(page).getByRole("button", { name: "Keep it for training" }));
+    await page.keyboard.press("Enter");
+    await expectAnnounced(page, /The photo is kept as “.+” until .+ 20\d\d\. Thank you\./);
+    expect(asked).toEqual(["POST /feedback"]);
+    const [file = ""] = await kept();
+    const { exif, width = 0 } = await sharp(await readFile(path.join(folder, file))).metadata();
+    expect(exif).toBeUndefined();
+    expect(width).toBeGreaterThan(100);
+
+    await tabTo(page, panel(page).getByRole("button", { name: "Remove it again" }));
+    await page.keyboard.press("Enter");
+    await expectAnnounced(page, /Removed\. Nothing of it is kept on the server\./);
+    expect(asked).toEqual(["POST /feedback", "DELETE /feedback/ID"]);
+    expect(await readdir(folder)).toEqual([]);
+    expect(await box.isChecked()).toBe(false);
+  });
+
+  it("of another category names both, goes into its folder, and can be taken back after a reload", async () => {
+    const page = await openAnswered();
+    const top = await page.locator("#heading").innerText();
+    const other = page.locator("#choices button").first();
+    const label = await other.innerText();
+    await other.click();
+    await panel(page)
+      .getByText(/You say “.+”, the model said “.+”\./)
+      .waitFor();
+    expect(await panel(page).locator("details").getAttribute("open")).not.toBeNull();
+    await panel(page).getByRole("checkbox").check();
+    await panel(page).getByRole("button", { name: "Keep it for training" }).click();
+    await panel(page).getByRole("button", { name: "Remove it again" }).waitFor();
+    const [file = ""] = await kept();
+    expect(label.toLowerCase()).toContain(path.dirname(file).slice(0, 4));
+    const records = (await readdir(folder)).filter((name) => name.endsWith(".json"));
+    const record = JSON.parse(await readFile(path.join(folder, records[0] ?? ""), "utf8"));
+    expect(record.label).toBe(path.dirname(file));
+    expect(record.predicted).not.toBe(record.label);
+    expect(top).not.toBe("");
+
+    await page.reload();
+    await panel(page).getByRole("button", { name: "Remove it again" }).click();
+    await panel(page).getByText("Removed. Nothing of it is kept").waitFor();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it("asks anew when the category changes, and then keeps that one instead", async () => {
+    const page = await openAnswered();
+    await panel(page).locator("summary").click();
+    await panel(page).getByRole("checkbox").check();
+    await panel(page).getByRole("button", { name: "Keep it for training" }).click();
+    await panel(page).getByRole("button", { name: "Remove it again" }).waitFor();
+    const [first = ""] = await kept();
+    await page.locator("#choices button").first().click();
+    const instead = panel(page).getByRole("button", { name: "Keep this category instead" });
+    await instead.waitFor();
+    expect(await panel(page).getByRole("checkbox").isChecked()).toBe(false);
+    expect(await kept()).toEqual([first]);
+    await panel(page).getByRole("checkbox").check();
+    const gone = page.waitForResponse((response) => response.request().method() === "DELETE");
+    await instead.click();
+    await gone;
+    await panel(page).getByRole("checkbox").waitFor({ state: "hidden" });
+    const [second = "", ...more] = await kept();
+    expect(more).toEqual([]);
+    expect(path.dirname(second)).not.toBe(path.dirname(first));
+    await panel(page).getByRole("button", { name: "Remove it again" }).click();
+    await panel(page).getByText("Removed. Nothing of it is kept").waitFor();
+  });
+
+  it("says that it went wrong, and keeps the consent for another try", async () => {
+    const page = await openAnswered();
+    await page.route("**/feedback", (route) =>
+      route.fulfill({
+        status: 507,
+        contentType: "application/problem+json",
+        body: JSON.stringify(problemOf(507, "FEEDBACK_FULL")),
+      }),
+    );
+    await panel(page).locator("summary").click();
+    await panel(page).getByRole("checkbox").check();
+    await panel(page).getByRole("button", { name: "Keep it for training" }).click();
+    await panel(page).getByText("This server has no room for it at the moment.").waitFor();
+    expect(await panel(page).getByRole("checkbox").isChecked()).toBe(true);
+    await expectAccessible(page);
+  });
+
+  it.each([
+    ["en", "light"],
+    ["de", "dark"],
+    ["ar", "light"],
+  ] as const)("has no fault of accessibility in %s, %s, at 320 px", async (language, colorScheme) => {
+    const page = await openAnswered({
+      locale: language,
+      colorScheme,
+      viewport: { width: 320, height: 700 },
+    });
+    await panel(page).locator("summary").click();
+    await panel(page).getByRole("checkbox").waitFor();
+    await expectAccessible(page);
+    await expectRoomyLayout(page);
+    await panel(page).getByRole("checkbox").check();
+    await panel(page).locator("form button").click();
+    await panel(page).locator(".feedback-kept").waitFor();
+    await expectAccessible(page);
+    await expectRoomyLayout(page);
+    const shots = process.env.VITRINE_SHOTS;
+    if (shots !== undefined)
+      await page.screenshot({ path: `${shots}/feedback-${language}.png`, fullPage: true });
+    await panel(page).locator("button:visible").first().click();
+    await expect.poll(() => readdir(folder)).toEqual([]);
+  });
+});
+
+describe.skipIf(browserPath === undefined)("where corrections are not kept", () => {
+  it("nobody is asked for one", async () => {
+    const ends: (() => void)[] = [];
+    const { url } = await startUp([], {}, (end) => void ends.push(end));
+    const browser = await launchBrowser(browserPath ?? "");
+    try {
+      const { page } = await openPage(browser, url);
+      await page.locator("#choose").setInputFiles(DRAWING);
+      await page.locator("#how details").waitFor();
+      expect(await page.locator("#feedback").isHidden()).toBe(true);
+    } finally {
+      await browser.close();
+      for (const end of ends) end();
+    }
+  });
+});
