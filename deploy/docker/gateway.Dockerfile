@@ -61,3 +61,9 @@ EXPOSE 9696
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s CMD ["node", "/app/healthcheck.js", "port", "9696"]
 ENTRYPOINT ["/usr/local/bin/node", "/app/image.js", "gateway"]
+ARG REVISION=
+LABEL org.opencontainers.image.title="Vitrine gateway" \
+    org.opencontainers.image.description="Pictures in over HTTP, categories out; asks a model server." \
+    org.opencontainers.image.version="0.1.0" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.licenses="Apache-2.0"

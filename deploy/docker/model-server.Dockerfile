@@ -70,3 +70,9 @@ EXPOSE 8500 8501 8502
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s --start-period=120s CMD ["node", "/app/healthcheck.js", "admin-port", "8502"]
 ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=1", "/app/image.js", "serve"]
+ARG REVISION=
+LABEL org.opencontainers.image.title="Vitrine model server" \
+    org.opencontainers.image.description="TensorFlow Serving's protocol in front of ONNX Runtime." \
+    org.opencontainers.image.version="0.1.0" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.licenses="Apache-2.0"

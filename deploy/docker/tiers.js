@@ -12,7 +12,8 @@
 export const TIERS = {
   gateway: {
     commands: ["gateway", "classify", "bench", "doctor", "scaler"],
-    leaveOut: [],
+    // Reads .h5 and .keras files, for doctor before a folder with one; the model server's image has it.
+    leaveOut: ["h5wasm"],
     website: true,
     nodeFlags: [],
   },
