@@ -2,30 +2,27 @@
 
 const MEBIBYTE = 1024 * 1024;
 
-/** Node.js, ONNX Runtime and the server itself, with no model; measured as resident memory. */
-const PROCESS_BYTES = 150 * MEBIBYTE;
-
-/** Weights are read, and packed a second time for the kernels; what a run needs lies within. */
-const BYTES_PER_MODEL_BYTE = 3;
-
-/** Each session's threads and buffers for a batch of pictures. */
-const SESSION_BYTES = 24 * MEBIBYTE;
+/** Node.js, ONNX Runtime, the server, and a batch of pictures in each of two sessions. */
+const SERVER_BYTES = 280 * MEBIBYTE;
+/** The sessions of a second version, which is loaded before the first one goes. */
+const SECOND_VERSION_BYTES = 140 * MEBIBYTE;
+/** Weights are read, and packed a second time for the kernels. */
+const BYTES_PER_MODEL_BYTE = 2.5;
 
 /**
- * Resident memory of a model server with one version of the model: an estimate on the high side, from measurements
- * of models between 5 and 90 MB. `vitrine bench --right-size` measures the model itself.
+ * Resident memory of a model server with one version of the model: a rule of thumb above what was measured on two
+ * cores with two sessions (218 MiB of a model of 5 MiB with int8 weights, 321 MiB of one of 18 MiB, 515 MiB at the
+ * load of one of 96 MiB). `vitrine bench --right-size` measures the model itself.
  *
  * @param modelBytes of the model's files, weights included.
  */
-export function modelServerBytes(modelBytes: number, sessions = 2): number {
-  return PROCESS_BYTES + modelBytes * BYTES_PER_MODEL_BYTE + sessions * SESSION_BYTES;
+export function modelServerBytes(modelBytes: number): number {
+  return SERVER_BYTES + modelBytes * BYTES_PER_MODEL_BYTE;
 }
 
-/** While a new version is loaded beside the old one. */
-export function modelServerPeakBytes(modelBytes: number, sessions = 2): number {
-  return (
-    modelServerBytes(modelBytes, sessions) + modelBytes * BYTES_PER_MODEL_BYTE + sessions * SESSION_BYTES
-  );
+/** While a new version is loaded beside the old one; measured with the model of 18 MiB: 505 MiB. */
+export function modelServerPeakBytes(modelBytes: number): number {
+  return modelServerBytes(modelBytes) + SECOND_VERSION_BYTES + modelBytes * BYTES_PER_MODEL_BYTE;
 }
 
 /** Such as `349 MiB`. */

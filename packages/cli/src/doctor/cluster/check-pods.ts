@@ -126,11 +126,11 @@ function crashLoop(
   return finding("crash-loop", {
     subject: subjectOf(snapshot, pod),
     problem: `container ${container.name} was started ${restartCount + 1} times, and ${how}${said === "" ? "" : `: ${said}`}`,
-    seen: `kubectl logs ${name} --container=${container.name}${lastState.terminated === undefined ? "" : " --previous"}`,
+    seen: `kubectl logs ${name} --container=${container.name}${state.running === undefined ? "" : " --previous"}`,
     mends: [
       mend("mend what its log says; all of it is", [
         ...inNamespace(snapshot, namespace, "logs", name, `--container=${container.name}`),
-        ...(lastState.terminated === undefined ? [] : ["--previous"]),
+        ...(state.running === undefined ? [] : ["--previous"]),
       ]),
     ],
   });

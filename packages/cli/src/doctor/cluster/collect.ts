@@ -182,15 +182,22 @@ async function readLogs(access: ClusterAccess, snapshot: ClusterSnapshot): Promi
   );
   const texts = await Promise.all(
     ended.map(async ({ pod, status }) => {
-      const { stdout } = await access.kubectl([
-        "logs",
-        pod.metadata.name,
-        `--namespace=${pod.metadata.namespace}`,
-        `--container=${status.name}`,
-        "--tail=30",
-        ...(status.lastState.terminated === undefined ? [] : ["--previous"]),
-      ]);
-      return [containerKey(pod, status.name), stdout] as const;
+      const read = async (...flags: string[]): Promise<string> => {
+        const { stdout } = await access.kubectl([
+          "logs",
+          pod.metadata.name,
+          `--namespace=${pod.metadata.namespace}`,
+          `--container=${status.name}`,
+          "--tail=30",
+          ...flags,
+        ]);
+        return /^unable to retrieve container logs/.test(stdout) ? "" : stdout;
+      };
+      // Between two starts the run that ended is the present one to kubectl; a new start makes it the previous one.
+      const flags = status.state.running === undefined ? [[], ["--previous"]] : [["--previous"]];
+      let log = "";
+      for (const more of flags) if (log === "") log = await read(...more);
+      return [containerKey(pod, status.name), log] as const;
     }),
   );
   return new Map(texts);

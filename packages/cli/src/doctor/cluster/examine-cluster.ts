@@ -36,6 +36,9 @@ export async function examineCluster(
   const context = question.context ?? current.stdout.trim();
   if (context === "" && !question.isAsked) return nothing;
   const reached = await access.kubectl(["get", "--raw", "/version"]);
+  if (reached.code !== 0 && !question.isAsked) {
+    return { examined: `not at cluster ${context}, which does not answer`, findings: [] };
+  }
   if (reached.code !== 0) {
     const unreachable = finding("cluster-unreachable", {
       subject: `cluster ${context === "" ? "(no context)" : context}`,
