@@ -2,8 +2,9 @@ import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import path from "node:path";
 import { buffer as readBody } from "node:stream/consumers";
+import { gzipSync } from "node:zlib";
 import type { InfoResponse, PredictResponse, Problem } from "@vitrine/gateway/api";
-import { WEBSITE_POLICY } from "@vitrine/gateway/security-headers";
+import { policyOfWebsite } from "@vitrine/gateway/website";
 
 const MEDIA_TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -115,7 +116,9 @@ export class StubGateway {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname } = new URL(request.url ?? "/", "http://stub");
     const { authorization, "content-type": contentType = "" } = request.headers;
-    const handler = { "/predict": this.onPredict, "/info": this.onInfo, "/picture": this.onPicture }[pathname];
+    const handler = { "/predict": this.onPredict, "/info": this.onInfo, "/picture": this.onPicture }[
+      pathname
+    ];
     if (handler !== undefined) {
       const stubRequest = { contentType, authorization, body: await readBody(request) };
       if (pathname === "/predict") this.requests.push(stubRequest);
@@ -125,9 +128,10 @@ export class StubGateway {
       response
         .writeHead(200, {
           "content-type": MEDIA_TYPES[path.extname(file)] ?? "application/octet-stream",
-          "content-security-policy": WEBSITE_POLICY,
+          "content-security-policy": await policyOfWebsite(this.#site),
+          "content-encoding": "gzip",
         })
-        .end(await readFile(path.join(this.#site, file)));
+        .end(gzipSync(await readFile(path.join(this.#site, file))));
     }
   }
 }

@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { gzipSync } from "node:zlib";
 import { DataType } from "@vitrine/protocol/tensor";
 import { afterEach, describe, expect, it } from "vitest";
 import { infoResponseSchema, predictResponseSchema, problemSchema } from "./api.js";
@@ -518,18 +520,31 @@ describe("the website", () => {
     const folder = await mkdtemp(path.join(tmpdir(), "vitrine-website-"));
     closers.push(() => rm(folder, { recursive: true }));
     await mkdir(path.join(folder, "assets"));
-    await writeFile(path.join(folder, "index.html"), "<!doctype html><title>x</title>");
+    const style = "body{margin:0}";
+    await writeFile(
+      path.join(folder, "index.html"),
+      `<!doctype html><title>x</title><style>${style}</style>`,
+    );
     await writeFile(path.join(folder, "assets", "main-abc123.js"), "export {};");
+    await writeFile(path.join(folder, "assets", "main-abc123.js.gz"), gzipSync("export {};"));
     const setup = await start(model(), { website: folder });
     const page = await fetch(setup.url("/"));
     expect(await page.text()).toContain("<!doctype html>");
     expect(page.headers.get("cache-control")).toBe("no-cache");
     expect(page.headers.get("content-security-policy")).toContain(
-      "default-src 'none'; script-src 'self'; worker-src 'self'",
+      `style-src 'self' 'sha256-${createHash("sha256").update(style).digest("base64")}'`,
     );
     const asset = await fetch(setup.url("/assets/main-abc123.js"));
     expect(asset.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
     expect(asset.headers.get("content-type")).toMatch(/javascript/);
+    expect(asset.headers.get("content-encoding")).toBe("gzip");
+    expect(asset.headers.get("vary")).toContain("accept-encoding");
+    expect(await asset.text()).toBe("export {};");
+    const plain = await fetch(setup.url("/assets/main-abc123.js"), {
+      headers: { "accept-encoding": "identity" },
+    });
+    expect(plain.headers.get("content-encoding")).toBeNull();
+    expect((await fetch(setup.url("/assets/main-abc123.js.gz"))).status).toBe(404);
     expect((await fetch(setup.url("/assets/none.js"))).status).toBe(404);
     expect((await fetch(setup.url("/%2e%2e/package.json"))).status).toBe(404);
     expect(LABELS).toHaveLength(3);

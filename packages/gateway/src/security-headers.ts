@@ -17,20 +17,24 @@ export const PICTURE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'non
 /**
  * Of the website: its own files only, and pictures that the person chose. No text becomes a script or markup; the one address
  * that does is that of its thread, by the policy "vitrine" of website/src/upload/shrinker.ts.
+ *
+ * @param styles SHA-256 of each style inside the page, in base64.
  */
-export const WEBSITE_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "worker-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' blob: data:",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-  "trusted-types vitrine",
-].join("; ");
+export function websitePolicy(styles: readonly string[]): string {
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "worker-src 'self'",
+    `style-src ${["'self'", ...styles.map((hash) => `'sha256-${hash}'`)].join(" ")}`,
+    "img-src 'self' blob: data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types vitrine",
+  ].join("; ");
+}
 
 /**
  * Of a page that carries its script and style inside.
