@@ -89,13 +89,12 @@ export const createWhyPanel: CreatePanel = (parts) => {
     return row;
   }
 
-  /** The scale runs from left to right in every language, as its words do. */
   function legendOf(): HTMLElement {
     const words = whyWords[parts.language()];
     const legend = make("p", "why-legend");
     const bar = make("span", "why-scale");
     bar.style.setProperty("--scale", scaleStops(9).join(", "));
-    legend.append(make("span", "", words.little), bar, make("span", "", words.much));
+    legend.append(bar, make("span", "", words.little), make("span", "", words.much));
     return legend;
   }
 

@@ -53,6 +53,15 @@ describe("where the evidence lies, in words", () => {
     ).toEqual({ name: "column", column: "middle" });
   });
 
+  it("is where the row and the column cross that each hold most of it", () => {
+    const cross = [
+      [0.6, 0.7, 0.5],
+      [0, 0.7, 0],
+      [0, 0.5, 0],
+    ];
+    expect(placeOf(map(cross))).toEqual({ name: "field", column: "middle", row: "start" });
+  });
+
   it("is everywhere when no part holds much more than another, with the strongest named", () => {
     expect(
       placeOf(

@@ -62,10 +62,11 @@ export function placeOf(heatmap: Heatmap): Place {
   if (share([best]) >= MOST_IN_FIELD) return { name: "field", ...strongest };
   const row = greatest([0, 1, 2].map((line) => share([3 * line, 3 * line + 1, 3 * line + 2])));
   const column = greatest([0, 1, 2].map((line) => share([line, line + 3, line + 6])));
-  if (Math.max(row.value, column.value) < MOST_IN_LINE) return { name: "everywhere", strongest };
-  return row.value >= column.value
-    ? { name: "row", row: thirdOf(row.index) }
-    : { name: "column", column: thirdOf(column.index) };
+  const [inRow, inColumn] = [row.value >= MOST_IN_LINE, column.value >= MOST_IN_LINE];
+  if (inRow && inColumn) return { name: "field", row: thirdOf(row.index), column: thirdOf(column.index) };
+  if (inRow) return { name: "row", row: thirdOf(row.index) };
+  if (inColumn) return { name: "column", column: thirdOf(column.index) };
+  return { name: "everywhere", strongest };
 }
 
 /** The evidence of each of nine fields of the upright picture, row by row. What the padding holds is left out. */
