@@ -26,13 +26,13 @@ export interface ClusterCost {
 const SECONDS_PER_DAY = 86_400;
 
 /** Share of its cores at which a cluster is run at the busiest time: the autoscaler's 50 %. */
-export const CLUSTER_SHARE = 0.5;
+const CLUSTER_SHARE = 0.5;
 
 /** Of each node, for the kubelet, kube-proxy, the network plug-in and logs. */
-export const SYSTEM_VCPUS = 0.2;
+const SYSTEM_VCPUS = 0.2;
 
 /** So that one may go. */
-export const LEAST_NODES = 2;
+const LEAST_NODES = 2;
 
 /** A day of a cluster that is sized for its busiest time, around the clock. */
 export function clusterCost(service: ServiceCost, demand: Demand, kind: NodeKind): ClusterCost {

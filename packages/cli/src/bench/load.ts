@@ -43,6 +43,8 @@ export interface LoadRecord {
   readonly latenessMs: Series;
   readonly sentBytes: number;
   readonly receivedBytes: number;
+  /** Answers that the gateway had in its memory. */
+  readonly cached: number;
   /** CPU seconds of this process per second, and the share of time in which its event loop was at work. */
   readonly loader: { readonly cores: number; readonly busyShare: number };
 }
@@ -193,6 +195,7 @@ function createRecord(countFromMs: number) {
   let lastMs = countFromMs;
   let sentBytes = 0;
   let receivedBytes = 0;
+  let cached = 0;
   let cpuAtBegin = process.cpuUsage();
   let loopAtBegin = performance.eventLoopUtilization();
 
@@ -225,6 +228,7 @@ function createRecord(countFromMs: number) {
       latenessMs.add(sentMs - dueMs);
       sentBytes += bytes;
       receivedBytes += answer.answerBytes;
+      if (answer.cached) cached++;
       const totalMs = answer.stagesMs.get("total");
       if (totalMs === undefined) return;
       let restMs = totalMs;
@@ -249,6 +253,7 @@ function createRecord(countFromMs: number) {
         stagesMs,
         sentBytes,
         receivedBytes,
+        cached,
         loader: {
           cores: seconds === 0 ? 0 : (cpu.user + cpu.system) / 1e6 / seconds,
           busyShare: performance.eventLoopUtilization(loopAtBegin).utilization,

@@ -124,13 +124,20 @@ function warningsOf({ record, load, interrupted }: BenchFacts): string[] {
       `the loader itself was at work ${percent(busyShare)} of the time: the gateway may be faster than it could ask. Load from another machine, or from several`,
     );
   }
+  if (record.cached > 0) {
+    warnings.push(
+      `${record.cached} of ${record.ok} answers were in the gateway's cache: this measures the cache. Start the gateway without --cache-bytes, or send other pictures each time`,
+    );
+  }
   const lateMs = record.latenessMs.summary()?.p95 ?? 0;
   if (load.kind === "open" && lateMs > LATE_MS) {
     warnings.push(
       `one request in twenty was sent ${lateMs.toFixed(0)} ms late or more: answers did not keep up with --rate, or the loader was short of CPU. The latencies hold that wait`,
     );
   }
-  if (record.ok > 0 && record.ok < 100) {
+  if (record.ok === 0 && record.failures.size === 0) {
+    warnings.push("no request that began after the warm-up was answered in that time; load longer");
+  } else if (record.ok > 0 && record.ok < 100) {
     warnings.push(`${record.ok} answers are too few for a p99; load longer`);
   }
   if (interrupted) warnings.push("interrupted: these are the figures until then");

@@ -44,6 +44,11 @@ test("Server-Timing is read with descriptions, spaces and names without a durati
   expect(parseServerTiming("").size).toBe(0);
 });
 
+test("an answer out of the gateway's cache is marked", async () => {
+  const gateway = await gatewayThat((response) => response.writeHead(200, { "x-cache": "hit" }).end("{}"));
+  expect(await senderTo(gateway).send(PICTURE)).toMatchObject({ outcome: "OK", cached: true });
+});
+
 test("a problem's outcome is its reason, any other failure's its status", async () => {
   const problem = JSON.stringify({ reason: "QUEUE_FULL", status: 503 });
   const replies = [

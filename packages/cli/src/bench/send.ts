@@ -15,6 +15,8 @@ export interface Answer {
   /** What `Server-Timing` said: milliseconds by stage. */
   readonly stagesMs: ReadonlyMap<string, number>;
   readonly answerBytes: number;
+  /** The gateway had the answer in its memory. */
+  readonly cached: boolean;
 }
 
 export interface Sender {
@@ -69,7 +71,8 @@ export function createSender(gatewayUrl: string, { timeoutMs, apiKey }: SenderOp
           clearTimeout(timer);
           underWay.delete(giveUp);
           const timing = outcome === "OK" ? response?.headers["server-timing"] : undefined;
-          resolve({ outcome, stagesMs: parseServerTiming(String(timing ?? "")), answerBytes });
+          const cached = response?.headers["x-cache"] === "hit";
+          resolve({ outcome, stagesMs: parseServerTiming(String(timing ?? "")), answerBytes, cached });
         };
         outgoing.once("error", broken);
         outgoing.end(body);

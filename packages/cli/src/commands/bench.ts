@@ -114,6 +114,8 @@ when a request failed.`,
   async run({ config, origins, args }, io) {
     const problems = problemsOf(config, (key) => origins[key] !== "default");
     if (problems.length > 0) throw new UsageError(problems);
+    // A file that cannot be written is to be known before the load, not after it.
+    await (await openOutput(config.output, true, io.stdout)).close();
     return config.picturesPerSecond === undefined
       ? await measure(config, args, io)
       : await size(config, config.picturesPerSecond, args, io);
@@ -196,8 +198,11 @@ async function write({ output: file }: BenchConfig, { stdout }: Io, text: string
   await output.close();
 }
 
+/** Numbers to a thousandth: a microsecond of a millisecond's figure. */
 function asJson(value: object): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
+  const rounded = (_: string, member: unknown): unknown =>
+    typeof member === "number" ? Math.round(1000 * member) / 1000 : member;
+  return `${JSON.stringify(value, rounded, 2)}\n`;
 }
 
 function loadOf({ rate, arrivals, concurrency }: BenchConfig): Load {
