@@ -30,7 +30,17 @@ async function underLoad(what: string, disturb: () => Promise<void>): Promise<Lo
   process.stderr.write(
     `${what}: ${report.requests} requests, ${report.failures.length} failed, slowest ${report.slowestMs} ms\n`,
   );
+  if (report.failures.length > 0) process.stderr.write(`${describeFailures(report)}\n`);
   return report;
+}
+
+/** How long it went wrong, and in what ways. */
+function describeFailures({ failures }: LoadReport): string {
+  const lastedMs = (failures.at(-1)?.atMs ?? 0) - (failures[0]?.atMs ?? 0);
+  const reasons = new Map<string, number>();
+  for (const { reason } of failures) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  const counts = [...reasons].map(([reason, count]) => `${count} x ${reason}`);
+  return `within ${lastedMs} ms: ${counts.join(", ")}`;
 }
 
 const ADMIN_PORTS = { gateway: 9697, "model-server": 8502 } as const;
