@@ -94,6 +94,7 @@ test("what was due while too many were under way counts from when it was due", a
   );
   const record = await runLoad(plan);
   expect(record.ok).toBe(10);
+  expect(record.failures.size).toBe(0);
   expect(record.latencyMs.summary()?.p90).toBeGreaterThan(140);
   expect(record.latenessMs.summary()?.p90).toBeGreaterThan(140);
 });

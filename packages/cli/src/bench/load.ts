@@ -111,7 +111,8 @@ export async function runLoad(plan: LoadPlan): Promise<LoadRecord> {
         begin: one,
         signal,
       });
-      for (const dueMs of notSent) if (dueMs >= countFromMs && !signal.aborted) record.fail(NOT_SENT);
+      const endedByTime = !signal.aborted && counted < plan.mostRequests;
+      for (const dueMs of notSent) if (endedByTime && dueMs >= countFromMs) record.fail(NOT_SENT);
     }
   } finally {
     clearTimeout(counting);

@@ -24,11 +24,14 @@ export interface MeasureTimes {
   readonly stepMs: number;
 }
 
-/** About 100 s in all. */
+/** About 100 s in all; up to three times as much for a slow model. */
 export const USUAL_TIMES: MeasureTimes = { warmUpMs: 5_000, fullMs: 15_000, stepMs: 15_000 };
 
 /** About 40 s: p95 stands on a third of the answers. */
 export const QUICK_TIMES: MeasureTimes = { warmUpMs: 3_000, fullMs: 6_000, stepMs: 5_000 };
+
+/** Of a step whose answers would be fewer than this the time is stretched, threefold at most. */
+const ANSWERS_FOR_P95 = 200;
 
 /** Shares of the full load at which p95 is measured. */
 const SHARES = [0.3, 0.5, 0.65, 0.8, 0.9];
@@ -77,7 +80,8 @@ export async function measureTiers(options: MeasureOptions): Promise<Measurement
   const steps: LoadStep[] = [];
   for (const share of SHARES) {
     const perSecond = share * full.per_second;
-    const result = await run({ kind: "open", perSecond, arrivals: "poisson" }, 1_000, times.stepMs);
+    const stepMs = Math.min(3 * times.stepMs, Math.max(times.stepMs, (1000 * ANSWERS_FOR_P95) / perSecond));
+    const result = await run({ kind: "open", perSecond, arrivals: "poisson" }, 1_000, stepMs);
     const p95Ms = result.latency_ms?.p95 ?? Number.POSITIVE_INFINITY;
     io.stderr.write(`${perSecond.toFixed(0)} per second (${percent(share)}): p95 ${p95Ms.toFixed(0)} ms\n`);
     steps.push({ share, perSecond, p95Ms, failed: result.failed });

@@ -66,6 +66,13 @@ test("whatever the load, the pods carry it when one of them is gone, and the aut
   }
 });
 
+test("a slow model gets pods of two cores, and no more of them than the load needs", () => {
+  const slow = { ...MEASURED, modelServer: { ...MEASURED.modelServer, cpuSecondsPerPicture: 0.2 } };
+  const { modelServer } = sizeTiers(slow, WISH);
+  // 20/s x 200 ms x 1.25 / 0.8 = 6.25 cores; p95 asks for 3 x 204 ms / 300 ms = 2.04, and two is the most.
+  expect(modelServer).toMatchObject({ requestMillicores: 2000, workingPods: 4, pods: 5, boundBy: "latency" });
+});
+
 test("slower cores need more of them", () => {
   const usual = sizeTiers(MEASURED, { ...WISH, picturesPerSecond: 50 });
   const slower = sizeTiers(MEASURED, { ...WISH, picturesPerSecond: 50, cpuFactor: 2 });

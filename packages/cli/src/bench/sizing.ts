@@ -122,15 +122,16 @@ function sizeTier(
 ): TierSize {
   const usedCores = picturesPerSecond * tier.cpuSecondsPerPicture * cpuFactor;
   const neededCores = (usedCores * GROWTH) / share;
-  const cores = neededCores / PREFERRED_CORES <= PREFERRED_PODS ? PREFERRED_CORES : MOST_CORES;
-  const workingPods = Math.max(1, Math.ceil(neededCores / cores));
-  const byLoad = (1000 * neededCores) / workingPods;
   // On a full node a pod has its request and no more; each tier may take its part of the time.
   const byLatency = (1000 * HALF_FULL_STRETCH * bothSeconds * cpuFactor) / (p95Ms / 1000);
-  const requestMillicores = Math.min(
-    1000 * MOST_CORES,
-    roundUp(Math.max(byLoad, byLatency, LEAST_MILLICORES), MILLICORE_STEP),
+  const least = Math.min(1000 * MOST_CORES, Math.max(byLatency, LEAST_MILLICORES));
+  const podCores = Math.max(
+    neededCores / PREFERRED_CORES <= PREFERRED_PODS ? PREFERRED_CORES : MOST_CORES,
+    least / 1000,
   );
+  const workingPods = Math.max(1, Math.ceil(neededCores / podCores));
+  const byLoad = (1000 * neededCores) / workingPods;
+  const requestMillicores = roundUp(Math.max(byLoad, least), MILLICORE_STEP);
   const pods = workingPods + 1;
   const requestMebibytes = roundUp((tier.peakBytes * 1.1) / MEBIBYTE, MEBIBYTE_STEP);
   return {
@@ -143,12 +144,7 @@ function sizeTier(
     targetPercent: targetPercent((share * workingPods) / (pods * GROWTH)),
     minReplicas: 2,
     maxReplicas: Math.max(pods + 2, 2 * pods),
-    boundBy:
-      byLoad >= Math.max(byLatency, LEAST_MILLICORES)
-        ? "load"
-        : byLatency >= LEAST_MILLICORES
-          ? "latency"
-          : "least",
+    boundBy: byLoad >= least ? "load" : byLatency >= LEAST_MILLICORES ? "latency" : "least",
   };
 }
 
