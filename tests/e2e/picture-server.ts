@@ -13,7 +13,7 @@ export interface PictureServer {
   readonly url: string;
   /** Link of a picture that waits for its release. */
   readonly slowUrl: string;
-  /** Resolves when somebody asks for the slow picture; call what it gives to answer. */
+  /** Resolves when somebody asks for the slow picture; call what it gives to answer all who have asked, and who will. */
   slowAsked(): Promise<() => void>;
   close(): Promise<void>;
 }
@@ -27,9 +27,19 @@ export async function startPictureServer(
   const answer = (response: ServerResponse): void => {
     response.writeHead(200, { "content-type": "image/jpeg" }).end(picture);
   };
+  const waiting: ServerResponse[] = [];
+  let isReleased = false;
+  const release = (): void => {
+    isReleased = true;
+    for (const response of waiting.splice(0)) answer(response);
+  };
   const server = createServer((request, response) => {
-    if (request.url === "/slow.jpg") server.emit("slow", () => answer(response));
-    else answer(response);
+    if (request.url !== "/slow.jpg" || isReleased) {
+      answer(response);
+      return;
+    }
+    waiting.push(response);
+    server.emit("slow");
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -45,7 +55,7 @@ export async function startPictureServer(
     url: `http://${host}/picture.jpg`,
     slowUrl: `http://${host}/slow.jpg`,
     async slowAsked() {
-      const [release] = await once(server, "slow");
+      await once(server, "slow");
       return release;
     },
     close,

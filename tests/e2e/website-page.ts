@@ -68,7 +68,7 @@ function isFocused(locator: Locator): Promise<boolean> {
 
 /** Presses Tab until the focus is on the element, as someone without a mouse would. */
 export async function tabTo(page: Page, locator: Locator): Promise<void> {
-  for (let presses = 0; presses < 20; presses += 1) {
+  for (let presses = 0; presses < 60; presses += 1) {
     if (await isFocused(locator)) {
       return;
     }
@@ -78,11 +78,15 @@ export async function tabTo(page: Page, locator: Locator): Promise<void> {
 }
 
 /** Drops files from outside the browser onto a point of the page, by the browser's own drag and drop. */
-export async function dropFiles(page: Page, files: readonly string[]): Promise<void> {
+export async function dropFiles(
+  page: Page,
+  files: readonly string[],
+  place: { readonly x: number; readonly y: number } = { x: 30, y: 300 },
+): Promise<void> {
   const session = await page.context().newCDPSession(page);
   const data = { items: [], files: [...files], dragOperationsMask: 1 };
   for (const type of ["dragEnter", "dragOver", "drop"] as const) {
-    await session.send("Input.dispatchDragEvent", { type, x: 30, y: 300, data });
+    await session.send("Input.dispatchDragEvent", { type, ...place, data });
   }
   await session.detach();
 }
