@@ -1,5 +1,5 @@
 /** What the manifests say agrees with the code and with each other; tests/cluster applies them to a real cluster. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { PRICES } from "@vitrine/cli/bench/prices";
 import { gatewayCommandSettings as gatewaySettings } from "@vitrine/cli/commands/gateway";
@@ -366,5 +366,21 @@ describe("EKS", () => {
     );
     expect([...addons.keys()]).toContain("metrics-server");
     expect(JSON.parse(addons.get("vpc-cni") ?? "{}")).toEqual({ enableNetworkPolicy: "true" });
+  });
+});
+
+describe("the documentation", () => {
+  const page = (name: string) => readFileSync(path.resolve(DEPLOY, "../docs", `${name}.md`), "utf8");
+
+  it.each(["kubernetes", "eks", "first-steps"])("of %s names files that exist", (name) => {
+    const named = [...page(name).matchAll(/\bdeploy\/[\w./-]*\w/g)].map(([file]) => file);
+    expect(named.length).toBeGreaterThan(0);
+    expect(
+      named.filter((file) => !file.includes("NAME") && !existsSync(path.resolve(DEPLOY, "..", file))),
+    ).toEqual([]);
+  });
+
+  it("names every overlay", () => {
+    for (const overlay of readdirSync(OVERLAYS)) expect(page("kubernetes")).toContain(`\`${overlay}\``);
   });
 });
