@@ -5,7 +5,7 @@ import type { FittedModel } from "../model-fit.js";
 import type { ModelLink } from "../model-link.js";
 import type { Preprocessed } from "../pixels/prepare.js";
 import type { Predicted } from "../predict-pictures.js";
-import type { CallContext, PredictionClient } from "../prediction-client.js";
+import type { CallContext, Prediction, PredictionClient } from "../prediction-client.js";
 import type { Preprocessor } from "../preprocess.js";
 import { heatmapOfTensor } from "../scores.js";
 import type { StageTimes } from "../stage-times.js";
@@ -133,22 +133,30 @@ async function heatmapOf(
   if (method.name === "activation") return activation(method, request, prepared);
   const { model, predictions } = predicted;
   const { decidingPhoto: photo, best: labelIndex } = verdict;
+  const { drop, ...map } = await occlude(
+    {
+      tensor: prepared.tensor,
+      model,
+      version: predictions[photo]?.version,
+      labelIndex,
+      probability: verdict.photos[photo]?.[labelIndex] ?? 0,
+      grid: method.grid,
+      context,
+    },
+    { predict: (...call) => predictOrLose(call, parts) },
+  );
+  return { ...map, method: method.name, ...placeOf(request, prepared), flat: isFlat(map.values), drop };
+}
+
+/** A model tier that cannot be reached is lost for all requests, not for this one alone. */
+async function predictOrLose(
+  call: Parameters<PredictionClient["predict"]>,
+  { client, link }: ExplainParts,
+): Promise<Prediction> {
   try {
-    const { drop, ...map } = await occlude(
-      {
-        tensor: prepared.tensor,
-        model,
-        version: predictions[photo]?.version,
-        labelIndex,
-        probability: verdict.photos[photo]?.[labelIndex] ?? 0,
-        grid: method.grid,
-        context,
-      },
-      parts.client,
-    );
-    return { ...map, method: method.name, ...placeOf(request, prepared), flat: isFlat(map.values), drop };
+    return await client.predict(...call);
   } catch (error) {
-    if (error instanceof ServeError && error.reason === "MODEL_UNAVAILABLE") parts.link.lost();
+    if (error instanceof ServeError && error.reason === "MODEL_UNAVAILABLE") link.lost();
     throw error;
   }
 }
