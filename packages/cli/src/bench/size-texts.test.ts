@@ -31,7 +31,7 @@ function factsFor(picturesPerSecond: number, p95Ms: number): SizeFacts {
 
 test("the report names each size and the arithmetic behind it", () => {
   const report = sizeReport(factsFor(20, 300));
-  expect(report).toMatch(/^model server +400m +288Mi +416Mi +2 +30 % +2 to 4 pods$/m);
+  expect(report).toMatch(/^model server +400m +288Mi +448Mi +2 +30 % +2 to 4 pods$/m);
   expect(report).toContain("model server: 20/s x 12.0 ms = 0.24 cores; x 1.25");
   expect(report).toContain("= 0.37 cores on 1 pod; one pod more for a node that goes.");
   expect(report).toContain("p95 keeps to 300 ms up to 80 % of the full load");
@@ -74,7 +74,7 @@ test("the patches change what was measured and nothing else of deploy/k8s", () =
 test("the JSON gives the sizes in Kubernetes' units", () => {
   expect(sizeJson(factsFor(100, 300)).model_server).toEqual({
     requests: { cpu: "950m", memory: "288Mi" },
-    limits: { memory: "416Mi" },
+    limits: { memory: "448Mi" },
     working_pods: 2,
     pods: 3,
     hpa: { min_replicas: 2, max_replicas: 6, average_utilization: 40 },

@@ -36,8 +36,8 @@ test("memory is requested for the most that was seen, and limited by what the se
   // 140 + 128 MiB and twice 50 megapixels of 11 bytes, and a tenth: 1449 MiB.
   expect(gateway.limitMebibytes).toBe(1472);
   expect(modelServer.requestMebibytes).toBe(288);
-  // 1.5 x 240 MiB and four times the model's 10 MiB.
-  expect(modelServer.limitMebibytes).toBe(416);
+  // 240 MiB and a second version of 140 MiB and 2.5 times the model's 10 MiB, and a tenth: 446 MiB.
+  expect(modelServer.limitMebibytes).toBe(448);
 });
 
 test("whatever the load, the pods carry it when one of them is gone, and the autoscaler holds as many", () => {

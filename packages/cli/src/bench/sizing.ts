@@ -3,6 +3,8 @@
  * docs/right-size.md says why each step is so.
  */
 
+import { modelServerBytes, modelServerPeakBytes } from "../doctor/memory-need.js";
+
 /** One load in an open loop, as a share of the most that the machine answers. */
 export interface LoadStep {
   readonly share: number;
@@ -162,9 +164,10 @@ function gatewayLimitBytes({ idleBytes }: MeasuredTier): number {
   return 1.1 * (idleBytes + maxHeldBytes + workers * BYTES_PER_DECODED_PIXEL * maxImagePixels);
 }
 
-/** While a new version is loaded beside the old one, each worker of both has the weights; and as much again to spare. */
+/** The most that was seen, and a second version beside it, which is loaded before the first one goes. */
 function modelServerLimitBytes({ modelServer, modelBytes }: Measured): number {
-  return 1.5 * modelServer.peakBytes + 2 * POD_BOUNDS.workers * modelBytes;
+  const secondVersionBytes = modelServerPeakBytes(modelBytes) - modelServerBytes(modelBytes);
+  return 1.1 * (modelServer.peakBytes + secondVersionBytes);
 }
 
 function roundUp(value: number, step: number): number {
