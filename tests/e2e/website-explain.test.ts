@@ -7,6 +7,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { expectAccessible } from "./axe.js";
 import { findBrowser, launchBrowser } from "./browser.js";
+import { type PictureServer, startPictureServer } from "./picture-server.js";
 import { DRAWING, PHOTOS, startUp } from "./vitrine.js";
 import { expectAnnounced, openPage, tabTo, type WatchedPage } from "./website-page.js";
 import { problemOf } from "./website-stub.js";
@@ -46,12 +47,17 @@ describe("explanations of both tiers", () => {
   const atEnd = (end: () => void) => void ends.push(end);
   /** Of the shipped model, and of one without a map. */
   let urls: { shipped: string; bare: string };
+  let pictures: PictureServer;
   let browser: Browser | undefined;
   let watched: WatchedPage | undefined;
 
   beforeAll(async () => {
     const bare = await modelWithoutMap(atEnd);
-    const [shippedUp, bareUp] = await Promise.all([startUp([], {}, atEnd), startUp([bare], {}, atEnd)]);
+    pictures = await startPictureServer(DRAWING, atEnd);
+    const [shippedUp, bareUp] = await Promise.all([
+      startUp([`--allow-image-host=${pictures.host}`], {}, atEnd),
+      startUp([bare], {}, atEnd),
+    ]);
     urls = { shipped: shippedUp.url, bare: bareUp.url };
     browser = browserPath === undefined ? undefined : await launchBrowser(browserPath);
   });
@@ -197,6 +203,22 @@ describe("explanations of both tiers", () => {
       expect(alphas[2]).not.toMatch(hatch);
       await how(page).locator("summary").click();
       await how(page).getByText("the pixels stay as they are stored").waitFor();
+    });
+
+    it("shows a linked photo through the gateway, and the time that fetching it took", async () => {
+      if (browser === undefined) throw new Error("there is no browser");
+      watched = await openPage(browser, urls.shipped);
+      const { page } = watched;
+      await page.locator("#link").fill(pictures.url);
+      await page.keyboard.press("Enter");
+      await why(page).locator("summary").click();
+      await why(page).locator("figcaption").waitFor();
+      const photo = why(page).locator("img");
+      await expect
+        .poll(() => photo.evaluate((image) => (image instanceof HTMLImageElement ? image.naturalHeight : 0)))
+        .toBe(640);
+      await how(page).locator("summary").click();
+      await how(page).getByRole("rowheader", { name: "Fetching the linked photo" }).waitFor();
     });
 
     it("can be waited for, cancelled, and tried again", async () => {
