@@ -22,10 +22,12 @@ export function checkAutoscalers(snapshot: ClusterSnapshot): Finding[] {
 }
 
 function checkMetricsServer(snapshot: ClusterSnapshot, isWanted: boolean): Finding[] {
-  const { api, pods, log } = snapshot.metrics;
-  const [pod] = pods;
-  const untrusted = log.split("\n").findLast((line) => UNTRUSTED_KUBELET.test(line));
-  if (untrusted !== undefined && pod !== undefined) return [untrustedKubelets(snapshot, pod, untrusted)];
+  const { api, pods } = snapshot.metrics;
+  const untrusting = pods.flatMap(({ pod, log }) => {
+    const line = log.split("\n").findLast((one) => UNTRUSTED_KUBELET.test(one));
+    return line === undefined ? [] : [untrustedKubelets(snapshot, pod, line)];
+  });
+  if (untrusting.length > 0) return untrusting;
   if (api === undefined) return isWanted ? [missing(snapshot)] : [];
   const available = api.status.conditions.find(({ type }) => type === "Available");
   if (available?.status !== "False") return [];
@@ -34,7 +36,7 @@ function checkMetricsServer(snapshot: ClusterSnapshot, isWanted: boolean): Findi
     finding("metrics-server-not-ready", {
       subject: nameOf("deployment", { name, namespace }),
       problem: `the API metrics.k8s.io is not available: ${firstLine(available.message)}`,
-      seen: `kubectl get apiservices v1beta1.metrics.k8s.io: ${available.reason}; its pods: ${pods.map(({ status }) => status.phase).join(", ") || "none"}`,
+      seen: `kubectl get apiservices v1beta1.metrics.k8s.io: ${available.reason}; its pods: ${pods.map(({ pod }) => pod.status.phase).join(", ") || "none"}`,
       mends: [
         mend("its log says why", [
           ...inNamespace(snapshot, namespace, "logs", `deployment/${name}`, "--tail=50"),

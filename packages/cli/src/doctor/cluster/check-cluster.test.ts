@@ -179,7 +179,6 @@ describe("an autoscaler", () => {
       status: { conditions: [{ type: "Available", status, reason: "MissingEndpoints", message }] },
     }),
     pods: [],
-    log: "",
   });
 
   test("whose metrics-server is not ready is told by that", () => {
@@ -231,7 +230,7 @@ describe("an autoscaler", () => {
   test("on kind, certificates that metrics-server refuses are waved through by a mend that can be taken back", () => {
     const log =
       'E1121 scraper.go:149] "Failed to scrape node" err="x509: cannot validate certificate for 172.18.0.2 because it doesn\'t contain any IP SANs"';
-    const metrics = { ...available("True"), pods: [podIn("metrics-server", {})], log };
+    const metrics = { ...available("True"), pods: [{ pod: podIn("metrics-server", {}), log }] };
     const found = only(clusterWith({ nodes: [kindNode()], metrics }));
     expect(found.id).toBe("metrics-server-tls");
     expect(found.mends[0]?.command).toContain("--kubelet-insecure-tls");

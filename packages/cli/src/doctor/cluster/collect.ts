@@ -151,13 +151,20 @@ async function readMetricsServer(
       read("get", "pods", `--namespace=${namespace}`, "--selector=k8s-app=metrics-server"),
     ),
   );
-  const pods = ofKind(lists.flatMap(itemsOf), "Pod", SCHEMAS.pod);
-  const logs = await Promise.all(
-    pods.map(({ metadata }) =>
-      access.kubectl(["logs", metadata.name, `--namespace=${metadata.namespace}`, "--tail=50"]),
-    ),
+  const pods = await Promise.all(
+    ofKind(lists.flatMap(itemsOf), "Pod", SCHEMAS.pod).map(async (pod) => {
+      const { name, namespace } = pod.metadata;
+      const { stdout } = await access.kubectl([
+        "logs",
+        name,
+        `--namespace=${namespace}`,
+        "--since=5m",
+        "--tail=50",
+      ]);
+      return { pod, log: stdout };
+    }),
   );
-  return { api, pods, log: logs.map(({ stdout }) => stdout).join("\n") };
+  return { api, pods };
 }
 
 function isAvailable({ api }: MetricsServer): boolean {

@@ -62,9 +62,8 @@ export interface ClusterSnapshot {
 export interface MetricsServer {
   /** The registration of metrics.k8s.io; undefined: there is none. */
   readonly api: ApiService | undefined;
-  readonly pods: readonly Pod[];
-  /** Last lines of its log. */
-  readonly log: string;
+  /** With the last lines of their logs; also those beside the one that is registered. */
+  readonly pods: readonly { readonly pod: Pod; readonly log: string }[];
 }
 
 export function containerKey(pod: Pod, container: string): string {

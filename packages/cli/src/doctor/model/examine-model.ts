@@ -124,8 +124,8 @@ async function checkFolder(folder: string): Promise<Finding[]> {
   if (keras !== undefined) return checkFile(path.join(folder, keras));
   for (const name of names) {
     const below = path.join(folder, name);
-    const isModel = (await stat(below)).isDirectory() && (await listVersions(below, undefined)).size > 0;
-    if (!isModel) continue;
+    if (!(await stat(below)).isDirectory() || (await findModel(below, undefined)) !== undefined) continue;
+    if ((await listVersions(below, undefined)).size === 0) continue;
     return [
       finding("model-not-found", {
         subject: folder,

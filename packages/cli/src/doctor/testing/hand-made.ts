@@ -15,7 +15,7 @@ export function clusterWith(parts: Partial<ClusterSnapshot>): ClusterSnapshot {
     leases: [],
     now: NOW,
     serverTime: NOW,
-    metrics: { api: undefined, pods: [], log: "" },
+    metrics: { api: undefined, pods: [] },
     namespaces: ["shop"],
     pods: [],
     workloads: [],
