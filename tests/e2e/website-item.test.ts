@@ -238,7 +238,7 @@ describe.skipIf(browserPath === undefined)("an item on the page", () => {
     await give(silent);
     await expectHeading(page, "Reading the photo");
     await page.reload();
-    await page.getByText("loaded anew in the meantime").waitFor();
+    await page.getByText("left before its answer came").waitFor();
     await page.getByRole("img", { name: "Your photo" }).waitFor();
     expect(gateway.requests).toHaveLength(2);
     gateway.onPredict = answered;

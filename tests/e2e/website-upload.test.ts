@@ -81,7 +81,7 @@ describe.skipIf(browserPath === undefined)("what the page sends", () => {
   const stub = useStubPage(browserPath);
   const { gateway, open } = stub;
 
-  it("a photo of 12 megapixels is sent small where that keeps the answer, and the page stays quick meanwhile", async () => {
+  it("a photo of 12 megapixels is sent small where that keeps the answer", async () => {
     await open();
     const { page } = stub;
     gateway.onInfo = shrinkable;

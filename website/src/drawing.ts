@@ -78,8 +78,8 @@ export function createDrawing(pictures: Pictures, notice: Notice, actions: Drawi
       return;
     }
     setText(limits, limitsText(site.info, say));
-    // HEIC too: some browsers open it.
-    const accept = [...site.info.limits.media_types, "image/heic", "image/heif"].join(",");
+    // Without HEIC, which iPhones then hand over as JPEG.
+    const accept = site.info.limits.media_types.join(",");
     for (const id of ["choose", "add"]) find(id, HTMLInputElement).accept = accept;
   }
 

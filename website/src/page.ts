@@ -270,7 +270,8 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
       draw();
       const info = askInfo();
       await session.resume();
-      if (state.name === "start") await listRecent();
+      // Whatever is shown: it also deletes drafts that are too old.
+      await listRecent();
       await info;
     },
     speak(next) {

@@ -59,7 +59,7 @@ describe("tagViewOf", () => {
   });
 
   it("says why a photo is read again after a reload", () => {
-    expect(reading({ isAgain: true }).lead).toContain("loaded anew");
+    expect(reading({ isAgain: true }).lead).toContain("left before its answer");
   });
 
   it("says from where a linked photo comes", () => {

@@ -38,6 +38,9 @@ export interface GatewayClient extends Gateway {
 /** Answers of `POST /predict` carry this many labels: the first and two to choose from. */
 const TOP_LABELS = 3;
 
+/** The page goes on without what the gateway serves when that has not come by then. */
+const INFO_MS = 10_000;
+
 export const PREDICT_PATH = `/predict?top_k=${TOP_LABELS}`;
 
 /** @param keyOf the person's key for a site that asks for one. */
@@ -87,7 +90,7 @@ export function createGatewayClient(keyOf: () => string | undefined): GatewayCli
   return {
     ask,
     async info() {
-      const asked = await ask("/info");
+      const asked = await ask("/info", { signal: AbortSignal.timeout(INFO_MS) });
       if (!asked.ok) return asked.fault;
       return isInfoResponse(asked.json) ? asked.json : { reason: "ANSWER_UNREADABLE" };
     },

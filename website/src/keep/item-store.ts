@@ -37,20 +37,31 @@ export function openItemStore(): ItemStore {
     opened ??= openDatabase();
     return opened;
   };
-  const written = new Set<string>();
+  /** Ids of the photos that the database holds for an item, as far as this tab has written or read it. */
+  const stored = new Map<string, ReadonlySet<string>>();
 
   async function keep(item: Item): Promise<boolean> {
     try {
+      const before = stored.get(item.id) ?? new Set();
+      const ids = new Set(item.photos.map(({ id }) => id));
       const transaction = (await database()).transaction(["items", "files"], "readwrite");
-      transaction.objectStore("items").put(recordOf(item, Date.now()), item.id);
-      const fresh = item.photos.filter(({ id }) => !written.has(id));
-      for (const photo of fresh) {
-        if (photo.kind === "file") transaction.objectStore("files").put(photo.file, photo.id);
+      const files = transaction.objectStore("files");
+      for (const photo of item.photos) {
+        if (photo.kind === "file" && !before.has(photo.id)) files.put(photo.file, photo.id);
       }
+      // A photo that was removed from its item is gone for good.
+      for (const id of before) {
+        if (!ids.has(id)) files.delete(id);
+      }
+      transaction.objectStore("items").put(recordOf(item, Date.now()), item.id);
+      // Without waiting for answers: the page may be left in the next moment.
+      transaction.commit();
+      stored.set(item.id, ids);
       await ended(transaction);
-      for (const { id } of fresh) written.add(id);
       return true;
     } catch {
+      // Nothing of it is there: the next time writes all of it.
+      stored.delete(item.id);
       return false;
     }
   }
@@ -59,7 +70,9 @@ export function openItemStore(): ItemStore {
     try {
       const transaction = (await database()).transaction(["items", "files"]);
       const record: unknown = await answerOf(transaction.objectStore("items").get(id));
-      return await itemOfRecord(record, transaction.objectStore("files"));
+      const item = await itemOfRecord(record, transaction.objectStore("files"));
+      if (item !== undefined) stored.set(id, new Set(photoIdsOf(record)));
+      return item;
     } catch {
       return undefined;
     }

@@ -85,7 +85,7 @@ export const de: Words = {
     readingSeveral: "Die Fotos werden gelesen",
     from: (host: string) => `Es wird von ${host} geholt.`,
     slow: "Das dauert länger als sonst. Du kannst warten oder abbrechen.",
-    again: "Die Seite wurde zwischendurch neu geladen; dein Foto wird deshalb noch einmal gelesen.",
+    again: "Vorhin kam hier keine Antwort an; deshalb wird noch einmal gelesen.",
     slowAnnounced: "Es wird noch gelesen. Das dauert länger als sonst.",
     documentTitle: "Lesen …",
     cancel: "Abbrechen",

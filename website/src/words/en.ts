@@ -116,7 +116,7 @@ export const en = {
     readingSeveral: "Reading the photos",
     from: (host: string) => `Fetching it from ${host}.`,
     slow: "This is slower than usual. You can wait or cancel.",
-    again: "The page was loaded anew in the meantime, so your photo is read again.",
+    again: "It was left before its answer came, so it is read again.",
     slowAnnounced: "Still reading. This is slower than usual.",
     documentTitle: "Reading…",
     cancel: "Cancel",
