@@ -10,7 +10,12 @@ export default defineConfig({
           // Real sockets and threads take their time on a machine that does other things, too.
           testTimeout: 30_000,
           sequence: { groupOrder: 0 },
-          include: ["packages/*/src/**/*.test.ts", "website/src/**/*.test.ts", "scripts/**/*.test.ts"],
+          include: [
+            "packages/*/src/**/*.test.ts",
+            "website/src/**/*.test.ts",
+            "scripts/**/*.test.ts",
+            "deploy/docker/*.test.ts",
+          ],
         },
       },
       {

@@ -42,6 +42,7 @@ COPY . .
 RUN npx tsc -b packages/cli && npx vite build website --logLevel warn
 ARG TARGETARCH
 RUN node deploy/docker/assemble.js model-server "${TARGETARCH}" /dependencies /base.json /image \
+    && chmod -R u=rwX,go=rX /image \
     && mkdir -p /image/models && install -d -o 1000 -g 1000 /image/var/cache/vitrine
 
 # Node.js keeps what it compiled: a quarter of the processor time of a start. See docs/images.md.
@@ -50,19 +51,21 @@ COPY --from=build /image/ /
 COPY package.json deploy/docker/warm.js deploy/docker/tiers.js /warm/
 COPY packages/model-server/fixtures/scalar /warm/model
 USER 1000:1000
-ENV NODE_COMPILE_CACHE=/tmp/compiled
+ENV NODE_COMPILE_CACHE=/tmp/compiled ORT_DISABLE_TELEMETRY=1
 RUN ["/usr/local/bin/node", "/warm/warm.js", "model-server"]
 
 FROM ${BASE}
 COPY --from=build /image/ /
-COPY --from=warm /tmp/compiled /app/compiled
+COPY --from=warm --chown=0:0 /tmp/compiled /app/compiled
 WORKDIR /app
-# The last two: see MODEL_SERVER_ENVIRONMENT in packages/model-server/src/garbage.ts.
+# Without ORT_DISABLE_TELEMETRY, ONNX Runtime reports models and machine to its maker. The two after it: see
+# MODEL_SERVER_ENVIRONMENT in packages/model-server/src/garbage.ts.
 ENV NODE_ENV=production \
     NODE_COMPILE_CACHE=/app/compiled \
     MODEL_BASE_PATH=/models \
     MODEL_CACHE_FOLDER=/var/cache/vitrine \
     ADMIN_PORT=8502 \
+    ORT_DISABLE_TELEMETRY=1 \
     MALLOC_MMAP_THRESHOLD_=65536 \
     MALLOC_ARENA_MAX=2
 USER 1000:1000

@@ -1,11 +1,14 @@
 /**
  * Starts a tier once as its image will, asks it a little, and ends it, so that Node.js leaves what it compiled in the
- * folder that NODE_COMPILE_CACHE names. Run with the image's files, as the image's user: its id is part of the cache's name.
+ * folder that NODE_COMPILE_CACHE names. Run with the image's files, as the image's user: its id is part of the cache's
+ * name. What is left is for all to read and nobody to write.
  *
  * Usage: node warm.js gateway|model-server
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { chmodSync, readdirSync } from "node:fs";
+import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { TIERS } from "./tiers.js";
@@ -38,15 +41,20 @@ const ended = once(child, "exit");
 for await (const line of createInterface({ input: child.stderr })) {
   const address = / listens on .*(http:\S+)/.exec(line)?.[1];
   if (address === undefined) continue;
-  for (const [path, post] of requests) {
+  for (const [route, post] of requests) {
     const options = post && {
       method: "POST",
       body: post.body,
       headers: { "content-type": post.type ?? "text/plain" },
     };
-    await (await fetch(`${address}${path}`, options)).arrayBuffer();
+    await (await fetch(`${address}${route}`, options)).arrayBuffer();
   }
   child.kill("SIGTERM");
 }
 const [code] = await ended;
 if (code !== 0) throw new Error(`${tier} ended with ${code}, expected 0`);
+
+const compiled = process.env.NODE_COMPILE_CACHE;
+for (const entry of readdirSync(compiled, { recursive: true, withFileTypes: true })) {
+  chmodSync(path.join(entry.parentPath, entry.name), entry.isDirectory() ? 0o555 : 0o444);
+}

@@ -9,4 +9,8 @@ export async function setup(): Promise<void> {
   await build(IMAGES.modelServer, "model-server", ".");
   const base = `--build-arg=BASE=${IMAGES.modelServer}`;
   await build(IMAGES.clothingModel, "model", base, "models/clothing-model");
+  const standIn = "vitrine/tensorflow-serving-stand-in:test";
+  const file = "--file=tests/images/tensorflow-serving-stand-in.Dockerfile";
+  await docker("build", ...options, `--tag=${standIn}`, file, "tests/images");
+  await build(IMAGES.tensorFlowServing, "tensorflow-serving", `--build-arg=BASE=${standIn}`, "deploy/docker");
 }

@@ -11,6 +11,8 @@ export const IMAGES = {
   gateway: "vitrine/gateway:test",
   modelServer: "vitrine/model-server:test",
   clothingModel: "vitrine/clothing-model:test",
+  /** On a stand-in for its base. */
+  tensorFlowServing: "vitrine/tensorflow-serving:test",
 };
 
 /** What compose.yaml asks for, too. */

@@ -116,7 +116,7 @@ describe("the model server's image", () => {
       const options = [
         ...LOCKED_DOWN,
         "--health-interval=1s",
-        "--health-start-period=0s",
+        "--health-start-period=1ms",
         "--health-retries=1",
       ];
       const server = await stage.start("server", IMAGES.modelServer, options);
@@ -129,22 +129,12 @@ describe("the model server's image", () => {
   it("converts a model into a folder of its caller", async () => {
     const folder = await mkdtemp(path.join(tmpdir(), "vitrine-images-"));
     try {
-      const models = `--volume=${path.join(ROOT, "models")}:/models:ro`;
-      const options = [
-        ...LOCKED_DOWN,
-        "--tmpfs=/tmp",
-        `--user=${process.getuid?.()}`,
-        `--volume=${folder}:/out`,
-        models,
-      ];
+      const user = `--user=${process.getuid?.()}`;
+      const volumes = [`--volume=${folder}:/out`, `--volume=${path.join(ROOT, "models")}:/models:ro`];
+      const options = [...LOCKED_DOWN, "--tmpfs=/tmp", user, ...volumes];
       const words = ["vitrine", "convert", "/models/clothing-model/1", "/out/1"];
-      const converted = await runOnce(IMAGES.modelServer, words, options);
-      expect(converted).toMatchObject({ code: 0 });
-      const inspected = await runOnce(
-        IMAGES.modelServer,
-        ["vitrine", "inspect", "/out/1"],
-        [`--volume=${folder}:/out`],
-      );
+      expect(await runOnce(IMAGES.modelServer, words, options)).toMatchObject({ code: 0 });
+      const inspected = await runOnce(IMAGES.modelServer, ["vitrine", "inspect", "/out/1"], options);
       expect(inspected.stdout).toContain("pixels");
     } finally {
       await rm(folder, { recursive: true });
@@ -189,7 +179,7 @@ describe.each([
   {
     image: IMAGES.modelServer,
     mostBytes: 200 * MEBIBYTE,
-    without: /sharp|libvips|@fastify\/(static|multipart|cors)/,
+    without: /node_modules\/sharp|libvips|@fastify\/(static|multipart|cors)/,
   },
 ])("what is in $image", ({ image, mostBytes, without }) => {
   let names: string[];
@@ -208,7 +198,7 @@ describe.each([
     expect(
       names.filter((name) => /^app\/.*(\.map|\.ts|\.test\.js|\/tests?\/|\/src\/.*\.ts)$/.test(name)),
     ).toEqual([]);
-    expect(names.filter((name) => /\b(darwin|win32|musl)\b/.test(name))).toEqual([]);
+    expect(names.filter((name) => /(^|\/)(darwin|win32)\/|musl/.test(name))).toEqual([]);
     const { Size } = z.array(imageSchema).parse(JSON.parse(await docker("image", "inspect", image)))[0]!;
     expect(Size).toBeLessThan(mostBytes);
   });

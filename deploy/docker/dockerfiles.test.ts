@@ -8,12 +8,12 @@ import { envOf, resolveSettings } from "@vitrine/runtime/settings";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
-import { moduleClosure, packageClosure } from "../../deploy/docker/module-closure.js";
-import { packageFiles } from "../../deploy/docker/package-files.js";
-import { TIERS } from "../../deploy/docker/tiers.js";
+import { moduleClosure, packageClosure } from "./module-closure.js";
+import { packageFiles } from "./package-files.js";
+import { TIERS } from "./tiers.js";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
-const FOLDER = path.join(ROOT, "deploy/docker");
+const FOLDER = import.meta.dirname;
 const DOCKERFILES = readdirSync(FOLDER).filter((name) => name.endsWith(".Dockerfile"));
 const MODEL_SERVERS = ["model-server.Dockerfile", "model-server-gpu.Dockerfile"];
 
@@ -116,8 +116,17 @@ describe.each(MODEL_SERVERS)("the image of %s", (file) => {
     expect(entry).toEqual(["/usr/local/bin/node", ...MODEL_SERVER_NODE_FLAGS, "/app/image.js", "serve"]);
   });
 
+  it("keeps ONNX Runtime from reporting to its maker", () => {
+    expect(variablesOf(file).ORT_DISABLE_TELEMETRY).toBe("1");
+  });
+
   it("sets no variable that the server does not read", () => {
-    const others = ["NODE_ENV", "NODE_COMPILE_CACHE", ...Object.keys(MODEL_SERVER_ENVIRONMENT)];
+    const others = [
+      "NODE_ENV",
+      "NODE_COMPILE_CACHE",
+      "ORT_DISABLE_TELEMETRY",
+      ...Object.keys(MODEL_SERVER_ENVIRONMENT),
+    ];
     const known = Object.entries(serveSettings).map(([key, setting]) => envOf(key, setting));
     const set = Object.keys(variablesOf(file)).filter((name) => !others.includes(name));
     expect(known).toEqual(expect.arrayContaining(set));
