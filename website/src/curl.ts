@@ -3,7 +3,7 @@ import { PREDICT_PATH } from "./gateway/client.js";
 import type { Photo } from "./photo.js";
 
 /** A word of a POSIX shell, in quotes that keep every character. */
-export function shellWord(text: string): string {
+function shellWord(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 

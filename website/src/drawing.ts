@@ -27,7 +27,7 @@ export interface DrawingActions extends TagActions, DraftActions, Omit<PhotosAct
   onOpenDraft(itemId: string): void;
 }
 
-export interface Scene {
+interface Scene {
   readonly state: PageState;
   readonly site: Site;
   readonly say: Say;

@@ -21,7 +21,7 @@ interface PredictOptions {
 }
 
 /** Where a picture that was asked for stands. */
-export interface PictureProgress {
+interface PictureProgress {
   readonly signal: AbortSignal;
   /** Share of the bytes that are here, 0 to 1; undefined where the gateway does not say how many there are. */
   readonly onReceived: (share: number | undefined) => void;

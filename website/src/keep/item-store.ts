@@ -12,7 +12,7 @@ const KEEP_MS = 7 * 24 * 60 * 60 * 1000;
 const KEEP_ITEMS = 24;
 
 /** An item that can be taken up again. */
-export interface KeptItem {
+interface KeptItem {
   readonly item: Item;
   readonly updatedMs: number;
 }

@@ -23,6 +23,7 @@ export const info: InfoResponse = {
   },
   picture: { width: 299, height: 299, filter: "nearest", decoder: "pillow", orientation: "ignore" },
   shrink: { keeps_answer: false, least_edge: null },
+  feedback: { enabled: false, keep_days: null },
 };
 
 /** An answer with "pants" first. */

@@ -75,7 +75,6 @@ export const ar: Words = {
     nothingDropped: "ما أفلتَّه لا يحتوي على صورة ولا رابط.",
     onlySome: (used: number, given: number) =>
       `الحد الأقصى للسلعة الواحدة: ${photos(used)}؛ أُخذت أول ${used} من ${given}.`,
-    full: (most: number) => `لهذه السلعة ${photos(most)}، ولا يمكن قراءة المزيد معًا.`,
   },
 
   where: {
@@ -92,11 +91,9 @@ export const ar: Words = {
     strip: "صور هذه السلعة",
     yours: "صورتك",
     yoursOf: (category: string) => `صورتك: ${category}`,
-    numbered: (number: string) => `الصورة ${number}`,
     show: (number: string) => `اعرض الصورة ${number}`,
     remove: (number: string) => `أزل الصورة ${number}`,
     add: "أضف صورة لهذه السلعة",
-    addShort: "أضف",
     said: (category: string, percent: string) => `${category}، ${percent}`,
     added: (count: number) => `أُضيف إلى هذه السلعة: ${photos(count)}.`,
     removed: "أُزيلت من هذه السلعة.",
@@ -133,13 +130,11 @@ export const ar: Words = {
     chosenInstead: (category: string, percent: string) => `قال النموذج: ${category}، ${percent}.`,
     chosenAnnounced: (category: string) => `الفئة الآن: ${category}.`,
     undo: "تراجع",
-    undone: "تم التراجع.",
     none: "لا شيء منها",
     search: "ابحث في كل الفئات",
     found: (count: number) => `عدد النتائج: ${categoriesFound(count)}.`,
     noneFound: "لا توجد فئة بهذا الاسم.",
     moreFound: (count: number) => `وهناك ${categoriesFound(count)} غيرها؛ تابع الكتابة لتراها.`,
-    close: "أغلق البحث",
     fromSeveral: (count: number) => `عدد الصور: ${count}.`,
     facts: (model: string, version: string, ms: string) =>
       `${isolate(model)}، الإصدار ${isolate(version)}، ${isolate(`${ms} ms`)}`,
@@ -161,7 +156,6 @@ export const ar: Words = {
     copied: "المسودة في الحافظة.",
     discard: "احذف هذه السلعة",
     discarded: "حُذفت السلعة من هذا المتصفح.",
-    draftCategory: "الفئة",
     untitled: "بلا عنوان",
     asText: (title: string, category: string) => `${title}\nالفئة: ${category}`,
   },
@@ -187,7 +181,6 @@ export const ar: Words = {
     tryIn: (wait: string) => `حاول مرة أخرى بعد ${wait}.`,
     tryNow: "يمكنك المحاولة مرة أخرى الآن.",
     request: (id: string) => `الطلب ${isolate(id)}`,
-    website: "الموقع",
     tooLarge: {
       title: "هذه الصورة كبيرة جدًا",
       text: ({ size, mostSize }: FaultFacts) => [

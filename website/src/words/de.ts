@@ -45,7 +45,6 @@ export const de: Words = {
     nothingDropped: "Was du abgelegt hast, enthält weder ein Bild noch einen Link.",
     onlySome: (used: number, given: number) =>
       `Ein Artikel fasst höchstens ${photos(used)}; die ersten ${used} von ${given} wurden genommen.`,
-    full: (most: number) => `Dieser Artikel hat ${photos(most)}; mehr können nicht zugleich gelesen werden.`,
   },
 
   where: {
@@ -62,11 +61,9 @@ export const de: Words = {
     strip: "Fotos dieses Artikels",
     yours: "Dein Foto",
     yoursOf: (category: string) => `Dein Foto: ${category}`,
-    numbered: (number: string) => `Foto ${number}`,
     show: (number: string) => `Foto ${number} zeigen`,
     remove: (number: string) => `Foto ${number} entfernen`,
     add: "Noch ein Foto dieses Artikels",
-    addShort: "Mehr",
     said: (category: string, percent: string) => `${category}, ${percent}`,
     added: (count: number) =>
       count === 1 ? "Zu diesem Artikel gelegt." : `${photos(count)} zu diesem Artikel gelegt.`,
@@ -104,13 +101,11 @@ export const de: Words = {
     chosenInstead: (category: string, percent: string) => `Das Modell sagte: ${category}, ${percent}.`,
     chosenAnnounced: (category: string) => `Die Kategorie ist jetzt ${category}.`,
     undo: "Rückgängig",
-    undone: "Rückgängig gemacht.",
     none: "Keine davon",
     search: "In allen Kategorien suchen",
     found: (count: number) => (count === 1 ? "1 Kategorie gefunden." : `${count} Kategorien gefunden.`),
     noneFound: "Keine Kategorie hat das im Namen.",
     moreFound: (count: number) => `${count} weitere; tippe weiter, um sie zu sehen.`,
-    close: "Suche schließen",
     fromSeveral: (count: number) => `Aus ${photos(count)}.`,
     facts: (model: string, version: string, ms: string) => `${model}, Version ${version}, ${ms} ms`,
   },
@@ -137,7 +132,6 @@ export const de: Words = {
     copied: "Der Entwurf ist in der Zwischenablage.",
     discard: "Diesen Artikel verwerfen",
     discarded: "Der Artikel ist aus diesem Browser gelöscht.",
-    draftCategory: "Kategorie",
     untitled: "Ohne Titel",
     asText: (title: string, category: string) => `${title}\nKategorie: ${category}`,
   },
@@ -163,7 +157,6 @@ export const de: Words = {
     tryIn: (wait: string) => `Versuch es in ${wait} noch einmal.`,
     tryNow: "Du kannst es jetzt noch einmal versuchen.",
     request: (id: string) => `Anfrage ${id}`,
-    website: "Die Website",
     tooLarge: {
       title: "Dieses Foto ist zu groß",
       text: ({ size, mostSize }: FaultFacts) => [

@@ -76,7 +76,6 @@ export const en = {
     nothingDropped: "What you dropped holds no picture and no link.",
     onlySome: (used: number, given: number) =>
       `One item takes ${photos(used)} at most; the first ${used} of ${given} were taken.`,
-    full: (most: number) => `This item has ${photos(most)}, and more cannot be read at once.`,
   },
 
   where: {
@@ -94,11 +93,9 @@ export const en = {
     strip: "Photos of this item",
     yours: "Your photo",
     yoursOf: (category: string) => `Your photo: ${category}`,
-    numbered: (number: string) => `Photo ${number}`,
     show: (number: string) => `Show photo ${number}`,
     remove: (number: string) => `Remove photo ${number}`,
     add: "Add a photo of this item",
-    addShort: "Add",
     said: (category: string, percent: string) => `${category}, ${percent}`,
     added: (count: number) => (count === 1 ? "Added to this item." : `${photos(count)} added to this item.`),
     removed: "Removed from this item.",
@@ -135,13 +132,11 @@ export const en = {
     chosenInstead: (category: string, percent: string) => `The model said ${category}, ${percent}.`,
     chosenAnnounced: (category: string) => `The category is now ${category}.`,
     undo: "Undo",
-    undone: "Undone.",
     none: "None of these",
     search: "Search all categories",
     found: (count: number) => (count === 1 ? "1 category found." : `${count} categories found.`),
     noneFound: "No category has this in its name.",
     moreFound: (count: number) => `${count} more; type on to see them.`,
-    close: "Close the search",
     fromSeveral: (count: number) => `From ${photos(count)}.`,
     facts: (model: string, version: string, ms: string) => `${model}, version ${version}, ${ms} ms`,
   },
@@ -162,7 +157,6 @@ export const en = {
     copied: "The draft is on the clipboard.",
     discard: "Discard this item",
     discarded: "The item is gone from this browser.",
-    draftCategory: "Category",
     untitled: "Without a title",
     asText: (title: string, category: string) => `${title}\nCategory: ${category}`,
   },
@@ -188,7 +182,6 @@ export const en = {
     tryIn: (wait: string) => `Try again in ${wait}.`,
     tryNow: "You can try again now.",
     request: (id: string) => `Request ${id}`,
-    website: "The website",
     tooLarge: {
       title: "This photo is too large",
       text: ({ size, mostSize }: FaultFacts) => [
