@@ -22,6 +22,7 @@ const BENCHMARKS = [
   "balance",
   "faults",
   "soak",
+  "page",
 ];
 
 await ensureInstalled();
