@@ -1,7 +1,7 @@
 /** How a load goes, on stderr: a line that is rewritten at a terminal, one every ten seconds elsewhere. */
 import type { Writable } from "node:stream";
 import { isTerminal } from "../classify/progress.js";
-import type { LoadRecord } from "./load.js";
+import type { LoadRecord } from "./load-record.js";
 
 const LINES_EVERY_MS = 10_000;
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { LoadRecord } from "./load.js";
+import type { LoadRecord } from "./load-record.js";
 import { reportOf } from "./report.js";
 import { type BenchFacts, benchResult } from "./result.js";
 import { createSeries, type Series } from "./series.js";

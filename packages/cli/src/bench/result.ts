@@ -1,6 +1,6 @@
 /** What a load came to: the members of `vitrine bench --format json`. */
 import type { Arrivals, Load } from "./arrivals.js";
-import type { LoadRecord } from "./load.js";
+import type { LoadRecord } from "./load-record.js";
 import type { Machine } from "./machine.js";
 import type { PictureSet } from "./pictures.js";
 import type { Summary } from "./series.js";

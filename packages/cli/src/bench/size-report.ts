@@ -1,5 +1,6 @@
 /** The sizes for a person: what was measured, what follows from it, step by step. */
 import type { Measurement } from "./measure.js";
+import { PRICES } from "./prices.js";
 import { type MeasuredTier, POD_BOUNDS, type Sizing, type TierSize, type Wish } from "./sizing.js";
 
 const MEBIBYTE = 1024 * 1024;
@@ -38,6 +39,7 @@ export function sizeReport({ wish, measurement, sizing, pictures }: SizeFacts): 
     "",
     ...tierSentences("gateway", measured.gateway, sizing.gateway, wish, sizing.share),
     ...tierSentences("model server", measured.modelServer, sizing.modelServer, wish, sizing.share),
+    costSentence(sizing),
     `CPU has no limit: one would slow pictures while cores stand idle. Where a rule demands it, ${POD_BOUNDS.workers} cores.`,
     "A core here is taken for a vCPU there; with --cpu-factor 2 each takes twice as long.",
     ...warnings.map((warning) => `Note: ${warning}.`),
@@ -49,6 +51,16 @@ function shareSentence({ share, keepsP95 }: Sizing, { p95Ms }: Wish): string {
   return keepsP95
     ? `p95 keeps to ${p95Ms} ms up to ${percent(share)} of the full load; the sizes are for that share, at most 80 %.`
     : `p95 was above ${p95Ms} ms even at ${percent(share)} of the full load. The sizes below are for that share and will NOT keep it: raise --p95-ms, send smaller pictures, or measure on a calm machine.`;
+}
+
+function costSentence({ gateway, modelServer }: Sizing): string {
+  const millicores = [gateway, modelServer].reduce(
+    (sum, size) => sum + size.pods * size.requestMillicores,
+    0,
+  );
+  const { vcpus, perHour } = PRICES.nodes["m5.xlarge"];
+  const perDay = (24 * (millicores / 1000) * perHour) / vcpus;
+  return `Together the pods ask for ${(millicores / 1000).toFixed(2)} cores: $${perDay.toFixed(2)} a day as a part of m5.xlarge nodes (${PRICES.region}, ${PRICES.asOf}); docs/right-size.md has whole clusters.`;
 }
 
 function tierSentences(

@@ -34,6 +34,8 @@ test("the report names each size and the arithmetic behind it", () => {
   expect(report).toMatch(/^model server +400m +288Mi +448Mi +2 +30 % +2 to 4 pods$/m);
   expect(report).toContain("model server: 20/s x 12.0 ms = 0.24 cores; x 1.25");
   expect(report).toContain("= 0.37 cores on 1 pod; one pod more for a node that goes.");
+  // 2 pods of 200m and 2 of 400m, a vCPU for 0.048 an hour.
+  expect(report).toContain("Together the pods ask for 1.20 cores: $1.38 a day");
   expect(report).toContain("p95 keeps to 300 ms up to 80 % of the full load");
 });
 
