@@ -113,7 +113,8 @@ export function createFold<Value>({
     }
     const files =
       typeof sent === "string" ? [] : sent.getAll("file").filter((entry) => entry instanceof Blob);
-    const shown = { item: about, value, files, asked };
+    // The item as it is by now: a linked photo's picture may have come meanwhile.
+    const shown = { item: item ?? about, value, files, asked };
     become({ name: "shown", shown });
     parts.announce(ready(shown));
   }

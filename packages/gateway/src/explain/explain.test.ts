@@ -405,7 +405,24 @@ describe("the steps of a photo", () => {
   it("are answered to those alone who ask", async () => {
     const setup = await start(spotModel());
     expect(await answerTo(setup, "", await spotted())).not.toHaveProperty("steps");
-    const { response } = await ask(setup, "steps=yes", await spotted());
-    expect(response.status).toBe(400);
   });
+});
+
+it.each([
+  "explain=2",
+  "explain=saliency",
+  "explain_grid=1",
+  "explain_grid=33",
+  "explain_grid=2.5",
+  "explain_grid=",
+  "steps=yes",
+])("%s is no wish, and the answer says which are", async (query) => {
+  const setup = await start(spotModel());
+  const { response, json } = await ask(setup, query, await spotted());
+  expect(response.status).toBe(400);
+  expect(problemSchema.parse(json)).toMatchObject({
+    reason: "BODY_INVALID",
+    detail: expect.stringContaining("explain=0, 1, activation or occlusion"),
+  });
+  expect(setup.tier.calls).toHaveLength(0);
 });
