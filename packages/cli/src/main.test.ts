@@ -17,7 +17,7 @@ async function vitrine(argv: readonly string[], env: Record<string, string> = {}
   return { code, stdout: await text(stdout), stderr: await text(stderr) };
 }
 
-const COMMANDS = ["up", "classify", "parity", "serve", "gateway"];
+const COMMANDS = ["up", "classify", "parity", "serve", "gateway", "doctor"];
 
 test.each([["--help"], ["help"], ["-h"]])("vitrine %s lists every command", async (word) => {
   const { code, stdout } = await vitrine([word]);

@@ -155,11 +155,11 @@ async function examine(config: DoctorConfig, io: Io): Promise<number> {
     examined.push(`gateway ${gateway}`);
   }
   if (place !== undefined) {
-    const { examineModelTier } = await import("../doctor/tiers/examine-model-tier.js");
+    const { examineModelTier, placeText } = await import("../doctor/tiers/examine-model-tier.js");
     const tls = await tlsOf(config);
     const tier = { ...question, modelName: config.modelName, signatureName: config.signatureName, tls };
     findings.push(...(await examineModelTier(place, tier)));
-    examined.push(`model server ${place.host}:${place.port}`);
+    examined.push(`model server ${placeText(place)}`);
   }
   if (asksCluster || asksNothing) {
     const access = createAccess({ ...question, ...config, program: config.kubectl, environment: io.env });

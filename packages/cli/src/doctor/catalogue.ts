@@ -71,6 +71,7 @@ const ENTRIES = {
   // A cluster.
   "kubectl-missing": fault("doctor asks the cluster through kubectl."),
   "cluster-unreachable": fault("Nothing can be said about a cluster that does not answer."),
+  "namespace-missing": fault("In a namespace that is not there nothing runs, and nothing was looked at."),
   "node-not-ready": fault(
     "Pods of a node that is not ready are not reached, and are soon started elsewhere.",
   ),
@@ -89,6 +90,7 @@ const ENTRIES = {
   "crash-loop": fault(
     "A container that ends again and again answers nothing, and waits longer before each new start.",
   ),
+  "job-failed": fault("A Job that gave up starts no more pods: what it had left to do is not done."),
   "pod-not-ready": fault("A Service sends no requests to a pod that is not ready."),
   "service-selects-nothing": fault("A Service whose selector fits no pod has nobody to send requests to."),
   "service-wrong-port": fault("The Service sends to a port on which no container listens."),

@@ -8,7 +8,8 @@ import { type ClusterSnapshot, inNamespace, nameOf, namesText } from "./snapshot
 /** What metrics-server logs when it refuses a kubelet's certificate. */
 const UNTRUSTED_KUBELET = /x509|tls: failed to verify certificate/;
 
-export function checkAutoscalers(snapshot: ClusterSnapshot): Finding[] {
+/** @param troubled workloads with a fault of their own, which leaves their autoscaler without figures. */
+export function checkAutoscalers(snapshot: ClusterSnapshot, troubled: ReadonlySet<string>): Finding[] {
   const wantsMetrics = snapshot.autoscalers.some(({ spec }) =>
     spec.metrics.some(({ type }) => type === "Resource"),
   );
@@ -16,7 +17,7 @@ export function checkAutoscalers(snapshot: ClusterSnapshot): Finding[] {
   return [
     ...metrics,
     ...snapshot.autoscalers.flatMap((autoscaler) =>
-      checkAutoscaler(snapshot, autoscaler, metrics.length > 0),
+      checkAutoscaler(snapshot, autoscaler, { isExplained: metrics.length > 0, troubled }),
     ),
   ];
 }
@@ -102,7 +103,11 @@ function untrustedKubelets(snapshot: ClusterSnapshot, pod: Pod, line: string): F
   });
 }
 
-function checkAutoscaler(snapshot: ClusterSnapshot, autoscaler: Autoscaler, isExplained: boolean): Finding[] {
+function checkAutoscaler(
+  snapshot: ClusterSnapshot,
+  autoscaler: Autoscaler,
+  { isExplained, troubled }: { readonly isExplained: boolean; readonly troubled: ReadonlySet<string> },
+): Finding[] {
   const { metadata, spec, status } = autoscaler;
   const subject = nameOf("hpa", metadata);
   const { kind, name } = spec.scaleTargetRef;
@@ -134,6 +139,7 @@ function checkAutoscaler(snapshot: ClusterSnapshot, autoscaler: Autoscaler, isEx
   );
   // ScalingDisabled: somebody set the target to 0 replicas, which is no fault.
   if (inactive === undefined || inactive.reason === "ScalingDisabled" || isExplained) return [];
+  if (target !== undefined && troubled.has(nameOf(target.kind, target.metadata))) return [];
   return [
     finding("autoscaler-unknown", {
       subject,

@@ -357,3 +357,42 @@ test.each([
 ])("the quantity %s is %s bytes", (quantity, bytes) => {
   expect(bytesOf(quantity)).toBe(bytes);
 });
+
+test("what is left of pods that ended is not called a crash, and a Job that gave up is told", () => {
+  const ended = (phase: string, ownerReferences: object[]) => {
+    const pod = podIn("pictures", { terminated: { exitCode: phase === "Failed" ? 1 : 0 } });
+    return {
+      ...pod,
+      metadata: { ...pod.metadata, ownerReferences },
+      status: { ...pod.status, phase },
+    } as typeof pod;
+  };
+  const owners = [{ kind: "Job", name: "pictures" }];
+  const job = SCHEMAS.job.parse({
+    metadata: { name: "pictures", namespace: "shop" },
+    status: {
+      failed: 7,
+      conditions: [
+        {
+          type: "Failed",
+          status: "True",
+          reason: "BackoffLimitExceeded",
+          message: "Job has reached the specified backoff limit",
+        },
+      ],
+    },
+  });
+  const pods = [ended("Succeeded", owners), ended("Failed", owners)];
+  expect(checkCluster(clusterWith({ pods }))).toEqual([]);
+  expect(only(clusterWith({ pods, jobs: [job] })).problem).toBe(
+    "it gave up after 7 failed pods: Job has reached the specified backoff limit",
+  );
+  expect(idsOf(clusterWith({ pods: [ended("Failed", [])] }))).toEqual(["crash-loop"]);
+});
+
+test("a namespace that is not there is told, not passed as healthy", () => {
+  expect(only(clusterWith({ missingNamespaces: ["vitrin"] }))).toMatchObject({
+    id: "namespace-missing",
+    subject: "namespace/vitrin",
+  });
+});

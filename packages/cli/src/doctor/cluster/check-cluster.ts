@@ -1,5 +1,5 @@
 /** All checks of a cluster, over one snapshot of it. */
-import { type Finding, finding } from "../finding.js";
+import { type Finding, finding, mend } from "../finding.js";
 import { checkAutoscalers } from "./check-autoscalers.js";
 import { checkImages } from "./check-images.js";
 import { checkNodes } from "./check-nodes.js";
@@ -13,10 +13,11 @@ export function checkCluster(snapshot: ClusterSnapshot, modelBytes?: number): Fi
   const pods = [...checkImages(snapshot), ...checkPods(snapshot)];
   const troubled = new Set(pods.filter(({ severity }) => severity === "fault").map(({ subject }) => subject));
   return withoutRepeats([
+    ...checkNamespaces(snapshot),
     ...checkNodes(snapshot),
     ...pods,
     ...checkServices(snapshot, troubled),
-    ...checkAutoscalers(snapshot),
+    ...checkAutoscalers(snapshot, troubled),
     ...checkWorkloads(snapshot, modelBytes),
     ...checkRefused(snapshot),
   ]);
@@ -32,6 +33,17 @@ function withoutRepeats(findings: readonly Finding[]): Finding[] {
     if (!seen.has(key)) seen.set(key, one);
   }
   return [...seen.values()];
+}
+
+function checkNamespaces({ missingNamespaces, kubectl }: ClusterSnapshot): Finding[] {
+  return missingNamespaces.map((name) =>
+    finding("namespace-missing", {
+      subject: `namespace/${name}`,
+      problem: "it is not there",
+      seen: `kubectl create configmap --namespace=${name} --dry-run=server`,
+      mends: [mend("see which there are", [...kubectl, "get", "namespaces"])],
+    }),
+  );
 }
 
 function checkRefused({ refused, context }: ClusterSnapshot): Finding[] {

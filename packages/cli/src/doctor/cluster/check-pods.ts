@@ -32,7 +32,7 @@ export function checkPods(snapshot: ClusterSnapshot): Finding[] {
       return found === undefined ? [] : [found];
     }),
   ]);
-  return [...findings, ...checkRefusals(snapshot)];
+  return [...findings, ...checkRefusals(snapshot), ...checkJobs(snapshot)];
 }
 
 function checkContainer(
@@ -363,6 +363,33 @@ function checkRefusals(snapshot: ClusterSnapshot): Finding[] {
         problem: `the API server refuses its pods: ${firstLine(failure.message)}`,
         seen: `kubectl get ${kind.toLowerCase()} ${metadata.name}: ReplicaFailure: ${failure.reason}`,
         mends,
+      }),
+    ];
+  });
+}
+
+/** Jobs that gave up; a pod that fails before that is tried again. */
+function checkJobs(snapshot: ClusterSnapshot): Finding[] {
+  return snapshot.jobs.flatMap(({ metadata, status }) => {
+    const failure = status.conditions.find(({ type, status }) => type === "Failed" && status === "True");
+    if (failure === undefined) return [];
+    return [
+      finding("job-failed", {
+        subject: nameOf("job", metadata),
+        problem: `it gave up after ${status.failed ?? 0} failed pods: ${firstLine(failure.message)}`,
+        seen: `kubectl get job ${metadata.name}: Failed, ${failure.reason}`,
+        mends: [
+          mend("its pods' logs say why", [
+            ...inNamespace(
+              snapshot,
+              metadata.namespace,
+              "logs",
+              `job/${metadata.name}`,
+              "--all-pods",
+              "--tail=20",
+            ),
+          ]),
+        ],
       }),
     ];
   });

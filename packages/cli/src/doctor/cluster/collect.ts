@@ -19,7 +19,7 @@ export interface CollectOptions {
 }
 
 const KINDS_OF_A_NAMESPACE =
-  "pods,deployments,statefulsets,daemonsets,services,endpointslices,horizontalpodautoscalers,poddisruptionbudgets,networkpolicies,ingresses";
+  "pods,deployments,statefulsets,daemonsets,jobs,services,endpointslices,horizontalpodautoscalers,poddisruptionbudgets,networkpolicies,ingresses";
 
 const OF_VITRINE = "--selector=app.kubernetes.io/part-of=vitrine";
 
@@ -42,7 +42,7 @@ export async function collectCluster(
     read("get", "apiservices", "v1beta1.metrics.k8s.io", "--ignore-not-found"),
     ...namespaces.map((namespace) => read("get", KINDS_OF_A_NAMESPACE, `--namespace=${namespace}`)),
   ]);
-  const serverTime = await readServerTime(access, namespaces[0] ?? "default");
+  const clocks = await Promise.all(namespaces.map((namespace) => readServerTime(access, namespace)));
   const items = [nodes, leases, ...contents].flatMap(itemsOf);
   const metrics = await readMetricsServer(access, read, api, namespaces);
   const usage = await Promise.all(
@@ -60,7 +60,8 @@ export async function collectCluster(
     nodes: ofKind(items, "Node", SCHEMAS.node),
     leases: ofKind(items, "Lease", SCHEMAS.lease),
     now: access.now(),
-    serverTime,
+    serverTime: clocks.find(({ time }) => time !== undefined)?.time,
+    missingNamespaces: namespaces.filter((_, index) => clocks[index]?.isMissing),
     metrics,
     namespaces,
     pods: ofKind(items, "Pod", SCHEMAS.pod),
@@ -71,6 +72,7 @@ export async function collectCluster(
     endpointSlices: ofKind(items, "EndpointSlice", SCHEMAS.endpointSlice),
     autoscalers: ofKind(items, "HorizontalPodAutoscaler", SCHEMAS.autoscaler),
     disruptionBudgets: ofKind(items, "PodDisruptionBudget", SCHEMAS.disruptionBudget),
+    jobs: ofKind(items, "Job", SCHEMAS.job),
     networkPolicies: ofKind(items, "NetworkPolicy", SCHEMAS.networkPolicy),
     ingresses: ofKind(items, "Ingress", SCHEMAS.ingress),
     podMetrics: usage.flatMap((answer) => podMetricsOf(answer)),
@@ -124,9 +126,12 @@ async function findNamespaces(access: ClusterAccess): Promise<string[]> {
   return [...new Set([context, ...labelled.map(({ metadata }) => metadata.namespace)])];
 }
 
-/** A dry run stores nothing, and its object has the API server's time. */
-async function readServerTime(access: ClusterAccess, namespace: string): Promise<number | undefined> {
-  const { stdout } = await access.kubectl([
+/** A dry run stores nothing; its object has the API server's time, and its refusal says that a namespace is missing. */
+async function readServerTime(
+  access: ClusterAccess,
+  namespace: string,
+): Promise<{ time: number | undefined; isMissing: boolean }> {
+  const { stdout, stderr } = await access.kubectl([
     "create",
     "configmap",
     "vitrine-doctor-clock",
@@ -135,7 +140,10 @@ async function readServerTime(access: ClusterAccess, namespace: string): Promise
     "--output=jsonpath={.metadata.creationTimestamp}",
   ]);
   const time = Date.parse(stdout.trim());
-  return Number.isNaN(time) ? undefined : time;
+  return {
+    time: Number.isNaN(time) ? undefined : time,
+    isMissing: /namespaces? "[^"]*" not found/.test(stderr),
+  };
 }
 
 async function readMetricsServer(
@@ -265,8 +273,8 @@ async function readLocalImages(
   for (const image of images) {
     const { code, stdout, stderr } = await access.docker(["image", "inspect", image]);
     if (code === 0) {
-      const [local] = imageSchema.parse(JSON.parse(stdout));
-      found.set(image, local && { architecture: local.Architecture });
+      const [local] = imageSchema.safeParse(jsonOf({ code, stdout, stderr: "" }, [])).data ?? [];
+      if (local !== undefined) found.set(image, { architecture: local.Architecture });
     } else if (/no such image/i.test(stderr)) found.set(image, undefined);
   }
   return found;

@@ -1,6 +1,6 @@
 /** From the user's words to the findings about a cluster. */
 import { type Finding, finding, mend } from "../finding.js";
-import type { ClusterAccess } from "./access.js";
+import type { ClusterAccess, ProgramResult } from "./access.js";
 import { checkCluster } from "./check-cluster.js";
 import { collectCluster } from "./collect.js";
 
@@ -35,34 +35,33 @@ export async function examineCluster(
   }
   const context = question.context ?? current.stdout.trim();
   if (context === "" && !question.isAsked) return nothing;
-  const reached = await access.kubectl(["get", "--raw", "/version"]);
-  if (reached.code !== 0 && !question.isAsked) {
-    return { examined: `not at cluster ${context}, which does not answer`, findings: [] };
+  const named = `cluster ${context === "" ? "(kubectl has no context)" : context}`;
+  const why = whyUnreachable(await access.kubectl(["get", "--raw", "/version"]), program);
+  if (why !== undefined && !question.isAsked) {
+    return { examined: `not at ${named}, which does not answer`, findings: [] };
   }
-  if (reached.code !== 0) {
+  if (why !== undefined) {
+    const isKind = context.startsWith("kind-");
     const unreachable = finding("cluster-unreachable", {
-      subject: `cluster ${context === "" ? "(no context)" : context}`,
-      problem: lastLine(reached.stderr),
-      seen: "kubectl get --raw /version",
+      subject: named,
+      problem: why,
+      seen: `${program} get --raw /version`,
       mends: [
-        mend("see which clusters kubectl knows", [...question.kubectl, "config", "get-contexts"]),
-        ...(context.startsWith("kind-")
+        mend("see which clusters kubectl knows", [program, "config", "get-contexts"]),
+        ...(isKind
           ? [
               mend("see whether kind's nodes run", [
-                "docker",
-                "ps",
-                "--all",
-                "--filter=label=io.x-k8s.kind.cluster",
+                ...["docker", "ps", "--all", "--filter=label=io.x-k8s.kind.cluster"],
               ]),
             ]
           : []),
       ],
     });
-    return { examined: `cluster ${context}`, findings: [unreachable] };
+    return { examined: named, findings: [unreachable] };
   }
   const snapshot = await collectCluster(access, { ...question, context });
   return {
-    examined: `cluster ${context} (${snapshot.namespaces.join(", ")})`,
+    examined: `${named} (${snapshot.namespaces.join(", ")})`,
     findings: checkCluster(snapshot, question.modelBytes),
   };
 }
@@ -76,6 +75,9 @@ function withoutKubectl(program: string): Finding {
   });
 }
 
-function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1) ?? "";
+/** An API server says its version as JSON. */
+function whyUnreachable({ code, stdout, stderr }: ProgramResult, program: string): string | undefined {
+  if (code === 0 && stdout.includes("gitVersion")) return undefined;
+  const said = stderr.trim().split("\n").at(-1) ?? "";
+  return said === "" ? `${program} ended with ${code} and said nothing of a cluster` : said;
 }

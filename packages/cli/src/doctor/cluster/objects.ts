@@ -107,6 +107,12 @@ const workload = z.object({
 /** A Deployment, StatefulSet or DaemonSet. */
 export type Workload = z.output<typeof workload>;
 
+const job = z.object({
+  metadata,
+  status: z.object({ conditions, failed: count, succeeded: count }).default({ conditions: [] }),
+});
+export type Job = z.output<typeof job>;
+
 const service = z.object({
   metadata,
   spec: z.object({
@@ -246,6 +252,7 @@ export type ApiService = z.output<typeof apiServiceSchema>;
 export const SCHEMAS = {
   pod,
   workload,
+  job,
   service,
   endpointSlice,
   autoscaler,

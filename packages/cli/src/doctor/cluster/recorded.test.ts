@@ -68,6 +68,16 @@ test("the metrics-server that trusts no kubelet is found by what it logged", asy
   expect(found?.seen).toContain("x509: certificate signed by unknown authority");
 });
 
+/** A program that is no kubectl. */
+const SILENT = {
+  now: 0,
+  programs: {
+    "kubectl config current-context": { code: 0, stdout: "", stderr: "" },
+    "kubectl get --raw /version": { code: 0, stdout: "", stderr: "" },
+  },
+  pods: {},
+};
+
 test("a cluster that does not answer is a fault only where it was asked for", async () => {
   const access = recordedAccess({
     now: 0,
@@ -93,6 +103,9 @@ test("a cluster that does not answer is a fault only where it was asked for", as
   const unasked = await examineCluster(access, { ...question, isAsked: false });
   expect(unasked.examined).toBe("not at cluster kind-shop, which does not answer");
   expect(unasked.findings).toEqual([]);
+  expect(
+    (await examineCluster(recordedAccess(SILENT), { ...question, isAsked: true })).findings[0]?.problem,
+  ).toBe("kubectl ended with 0 and said nothing of a cluster");
   const none = recordedAccess({ now: 0, programs: {}, pods: {} });
   expect((await examineCluster(none, { ...question, isAsked: true })).findings[0]?.id).toBe(
     "kubectl-missing",
@@ -101,4 +114,12 @@ test("a cluster that does not answer is a fault only where it was asked for", as
     examined: undefined,
     findings: [],
   });
+});
+
+test("the node that was stopped is found, and the pods that it had are not accused", async () => {
+  const { findings } = await replay("node-not-ready", "default");
+  expect(findings.map(({ id, subject }) => `${id} ${subject}`)).toEqual([
+    "kubernetes-version-ended cluster kc",
+    "node-not-ready node/node2",
+  ]);
 });

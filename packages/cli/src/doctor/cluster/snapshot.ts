@@ -6,6 +6,7 @@ import type {
   DisruptionBudget,
   EndpointSlice,
   Ingress,
+  Job,
   Lease,
   NetworkPolicy,
   Node,
@@ -38,12 +39,14 @@ export interface ClusterSnapshot {
   readonly metrics: MetricsServer;
   /** Those looked at. */
   readonly namespaces: readonly string[];
+  readonly missingNamespaces: readonly string[];
   readonly pods: readonly Pod[];
   readonly workloads: readonly Workload[];
   readonly services: readonly Service[];
   readonly endpointSlices: readonly EndpointSlice[];
   readonly autoscalers: readonly Autoscaler[];
   readonly disruptionBudgets: readonly DisruptionBudget[];
+  readonly jobs: readonly Job[];
   readonly networkPolicies: readonly NetworkPolicy[];
   readonly ingresses: readonly Ingress[];
   readonly podMetrics: readonly PodMetrics[];
@@ -99,9 +102,17 @@ export function subjectOf(snapshot: ClusterSnapshot, pod: Pod): string {
   return workload === undefined ? nameOf("pod", pod.metadata) : nameOf(workload.kind, workload.metadata);
 }
 
-/** Pods that are not about to end. */
+/**
+ * Pods that are not about to end, and are not what is left of one that ended: a Job answers for its own pods, and what
+ * a Deployment lost has a successor.
+ */
 export function livingPods({ pods }: ClusterSnapshot): Pod[] {
-  return pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  return pods.filter(
+    ({ metadata, status }) =>
+      metadata.deletionTimestamp === undefined &&
+      status.phase !== "Succeeded" &&
+      (status.phase !== "Failed" || metadata.ownerReferences.length === 0),
+  );
 }
 
 /** `kubectl … --namespace=N`, with the flags that reach this cluster. */

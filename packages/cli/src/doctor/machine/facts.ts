@@ -1,7 +1,7 @@
 /** What this machine has, as far as Vitrine needs it. */
 import { readFile, stat, statfs } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { freemem, totalmem } from "node:os";
+import { totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { busyPorts, type WantedPort } from "../../ports.js";
 import { type ProgramResult, runProgram } from "../cluster/access.js";
@@ -96,10 +96,10 @@ async function readText(file: string): Promise<string | undefined> {
   }
 }
 
-/** What the kernel would give without swapping; elsewhere what the system calls free. */
+/** What Linux would give without swapping. Elsewhere all: what macOS calls free leaves out what it would give. */
 async function readFreeMemory(): Promise<number> {
   const kibibytes = /^MemAvailable:\s+(\d+) kB/m.exec((await readText("/proc/meminfo")) ?? "")?.[1];
-  return kibibytes === undefined ? freemem() : Number(kibibytes) * 1024;
+  return kibibytes === undefined ? totalmem() : Number(kibibytes) * 1024;
 }
 
 /** A container sees all memory of its machine: its own limit stands in its control group (version 2, else 1). */

@@ -47,7 +47,11 @@ export async function examineModel(given: string): Promise<ModelExamination> {
         subject: given,
         problem: error.message,
         seen: `vitrine inspect ${given}`,
-        mends: [mend("copy the whole folder again; its files and its contract are written together")],
+        mends: [
+          mend(
+            "name a model's folder; if it is one, copy the whole of it again: model and contract belong together",
+          ),
+        ],
       }),
     );
   }

@@ -21,6 +21,7 @@ const SCHEMA_OF_KIND: Readonly<Record<string, z.ZodType>> = {
   Deployment: SCHEMAS.workload,
   StatefulSet: SCHEMAS.workload,
   DaemonSet: SCHEMAS.workload,
+  Job: SCHEMAS.job,
   Service: SCHEMAS.service,
   EndpointSlice: SCHEMAS.endpointSlice,
   HorizontalPodAutoscaler: SCHEMAS.autoscaler,
@@ -34,7 +35,7 @@ const SCHEMA_OF_KIND: Readonly<Record<string, z.ZodType>> = {
 const listSchema = z.object({ items: z.array(z.object({ kind: z.string() }).loose()) });
 
 const imageSchema = z.array(z.object({ Architecture: z.string() }));
-const LOG_LINES = 8;
+const LOG_LINES = 60;
 
 function pruned(stdout: string): string {
   if (stdout.startsWith("[")) return JSON.stringify(imageSchema.parse(JSON.parse(stdout)));

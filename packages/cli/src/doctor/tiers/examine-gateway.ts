@@ -1,5 +1,4 @@
 /** What a gateway says of itself at a URL. */
-import { connect } from "node:tls";
 import { z } from "zod";
 import { type Finding, finding, mend } from "../finding.js";
 import { speaksTls } from "./speaks.js";
@@ -97,7 +96,7 @@ async function unreachable(url: URL, error: unknown, question: TierQuestion): Pr
   const isTls =
     url.protocol === "http:" &&
     !/ENOTFOUND|EAI_AGAIN|ECONNREFUSED/.test(why) &&
-    (await speaksTls(connect, { host: url.hostname, port }, question));
+    (await speaksTls({ host: url.hostname, port }, question));
   const right = `${other}//${url.host}`;
   if (isPlain || isTls) {
     return finding("gateway-wrong-scheme", {

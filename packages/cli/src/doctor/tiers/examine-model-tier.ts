@@ -1,7 +1,6 @@
 /** What a model server says of itself at its gRPC address: the way the gateway asks it. */
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { connect } from "node:tls";
 import { fitModel } from "@vitrine/gateway/model-fit";
 import { createPredictionClient, type ModelDescription } from "@vitrine/gateway/prediction-client";
 import { type ClientTls, GrpcChannel } from "@vitrine/protocol/grpc/channel";
@@ -18,8 +17,8 @@ export interface ModelTierQuestion extends TierQuestion {
 }
 
 export async function examineModelTier(place: Place, question: ModelTierQuestion): Promise<Finding[]> {
-  const { host, port } = place;
-  const subject = `${host}:${port}`;
+  const { host } = place;
+  const subject = placeText(place);
   if (isIP(host) === 0) {
     const known = await lookup(host).catch(() => undefined);
     if (known === undefined) {
@@ -58,6 +57,11 @@ export async function examineModelTier(place: Place, question: ModelTierQuestion
     question.signal.throwIfAborted();
     return [await explain(place, error, question)];
   }
+}
+
+/** As the flag takes it. */
+export function placeText({ host, port }: Place): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 async function describe(
@@ -126,7 +130,7 @@ function mismatch(subject: string, problem: string, seen: string): Finding {
 }
 
 async function explain(place: Place, error: unknown, question: ModelTierQuestion): Promise<Finding> {
-  const subject = `${place.host}:${place.port}`;
+  const subject = placeText(place);
   const { message, reason, cause } = ServeError.from(error);
   const why = cause instanceof Error ? `${message} (${cause.message})` : message;
   const seen = `GetModelMetadata at ${subject}: ${why}`;
@@ -143,7 +147,7 @@ async function explain(place: Place, error: unknown, question: ModelTierQuestion
       ],
     });
   }
-  if (question.tls === undefined && (await speaksTls(connect, place, question))) {
+  if (question.tls === undefined && (await speaksTls(place, question))) {
     return finding("model-tier-wrong-scheme", {
       subject,
       problem: "it speaks TLS, and was asked without",
@@ -161,12 +165,12 @@ async function explain(place: Place, error: unknown, question: ModelTierQuestion
       seen: `GET /v1/models/${question.modelName}: ${http.status} ${http.body.trim().slice(0, 100)}`,
       mends: [
         mend("name the gRPC port, 8500 unless told otherwise", [
-          ...["vitrine", "doctor", "--tf-serving-host", `${place.host}:8500`],
+          ...["vitrine", "doctor", "--tf-serving-host", placeText({ ...place, port: 8500 })],
         ]),
       ],
     });
   }
-  if (question.tls !== undefined && !(await speaksTls(connect, place, question))) {
+  if (question.tls !== undefined && !(await speaksTls(place, question))) {
     return finding("model-tier-wrong-scheme", {
       subject,
       problem: "it speaks no TLS, and was asked with it",

@@ -1,7 +1,7 @@
 /** What protocol a port speaks, found out by speaking. */
 import { once } from "node:events";
 import { connect as connectPlain } from "node:net";
-import type { connect as connectTls } from "node:tls";
+import { connect as connectTls } from "node:tls";
 import type { TierQuestion } from "./examine-gateway.js";
 
 export interface Place {
@@ -11,12 +11,11 @@ export interface Place {
 
 /** True when a TLS handshake succeeds, whoever has signed the certificate. */
 export async function speaksTls(
-  connect: typeof connectTls,
   { host, port }: Place,
   { timeoutMs, signal }: TierQuestion,
 ): Promise<boolean> {
   // The certificate is not believed: the question is only whether there is one.
-  const socket = connect({ host, port, rejectUnauthorized: false, ALPNProtocols: ["h2", "http/1.1"] });
+  const socket = connectTls({ host, port, rejectUnauthorized: false, ALPNProtocols: ["h2", "http/1.1"] });
   try {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     await once(socket, "secureConnect", { signal: limit });
