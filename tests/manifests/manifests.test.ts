@@ -235,6 +235,7 @@ describe("kind", () => {
     nodes: z.array(
       z.strictObject({
         role: z.enum(["control-plane", "worker"]),
+        labels: z.record(z.string(), z.string()),
         extraPortMappings: z.array(portSchema).optional(),
       }),
     ),
