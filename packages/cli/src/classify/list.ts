@@ -13,10 +13,13 @@ export interface ListFacts {
   readonly entries: number;
 }
 
+/** Of the system, when it is the list that is wrong; a disk that does not answer is another matter. */
+const WRONG_FILE: ReadonlySet<unknown> = new Set(["ENOENT", "ENOTDIR", "EISDIR", "EACCES"]);
+
 /**
  * Yields the entries of a list in order; empty lines are none.
  *
- * @throws {UsageError} when it cannot be read or is no text.
+ * @throws {UsageError} when it is not there or is no text; of the system when it cannot be read.
  */
 export async function* readList(file: string): AsyncGenerator<string> {
   try {
@@ -25,10 +28,17 @@ export async function* readList(file: string): AsyncGenerator<string> {
       if (entry !== "") yield entry;
     }
   } catch (cause) {
+    if (!isWrongFile(cause)) throw cause;
     const why = cause instanceof Error ? cause.message : String(cause);
     const problem = `@${file} could not be read: ${why}, expected a list with one path or link a line`;
     throw new UsageError([problem], { cause });
   }
+}
+
+function isWrongFile(cause: unknown): boolean {
+  if (cause instanceof RangeError) return true;
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  return WRONG_FILE.has(code) || (typeof code === "string" && code.startsWith("Z_"));
 }
 
 /** Reads a whole list for its facts; a second or two for a million entries. */

@@ -5,6 +5,7 @@ import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 
 export interface Output {
+  /** @throws {Error} of the system when this or an earlier text could not be written, as on a full disk. */
   write(text: string): Promise<void>;
   /** Waits until everything is written. Leaves standard output open. */
   close(): Promise<void>;
@@ -25,6 +26,8 @@ export async function openOutput(
   if (file === undefined) return { write: (text) => writeTo(stdout, text), close: async () => {} };
   const stream = createWriteStream(file, { flags: append ? "a" : "w" });
   await once(stream, "open");
+  // Also between two writes the stream may fail; the next one throws it.
+  stream.on("error", () => {});
   return {
     write: (text) => writeTo(stream, text),
     async close() {
@@ -35,5 +38,6 @@ export async function openOutput(
 }
 
 async function writeTo(stream: Writable, text: string): Promise<void> {
+  if (stream.errored !== null) throw stream.errored;
   if (!stream.write(text)) await once(stream, "drain");
 }
