@@ -97,7 +97,9 @@ export function createDrawing(pictures: Pictures, notice: Notice, actions: Drawi
       tag.render(view);
       const beforeItem = before === undefined ? undefined : itemOf(before.state);
       if (beforeItem?.id !== item?.id) search.close();
-      search.render(site.info?.labels ?? [], view.canSearch, say);
+      // Beside choices it says that none of them is right.
+      const opening = view.choices.length > 0 ? say.words.answer.none : say.words.answer.other;
+      search.render(site.info?.labels ?? [], view.canSearch, opening, say);
       key.render(view.asksKey, say);
       pictures.show(item?.photos ?? []);
       const canAdd = item !== undefined && takes(item, "file", mostPhotosOf(site));

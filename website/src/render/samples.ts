@@ -2,7 +2,7 @@
 import type { Say } from "../say.js";
 import { find, make } from "./find.js";
 
-const SAMPLES = ["dress", "trousers", "hat", "shoe"] as const;
+const SAMPLES = ["dress", "trousers", "hat", "shoes"] as const;
 
 /** @param onSample gets the drawing as a file, which is read like any photo. */
 export function createSamples(onSample: (file: File) => void, onFailed: () => void) {

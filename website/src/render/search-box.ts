@@ -147,10 +147,14 @@ export function createSearchBox(actions: SearchActions) {
   });
 
   return {
-    /** @param known all labels of the model. */
-    render(known: readonly string[], canSearch: boolean, current: Say): void {
+    /**
+     * @param known all labels of the model.
+     * @param opening what the button that opens the search is called.
+     */
+    render(known: readonly string[], canSearch: boolean, opening: string, current: Say): void {
       labels = known;
       say = current;
+      opener.textContent = opening;
       opener.hidden = !canSearch || known.length === 0;
       if (opener.hidden && !box.hidden) setOpen(false);
     },

@@ -52,7 +52,7 @@ export const ar: Words = {
     knows: (categories: string) => `يعرف: ${categories}.`,
     knowsCount: (count: string) => `يعرف ${count} فئة.`,
     samples: "ليس لديك صورة؟ جرّب رسمًا",
-    sampleNames: { dress: "فستان", hat: "قبعة", shoe: "حذاء", trousers: "بنطال" },
+    sampleNames: { dress: "فستان", hat: "قبعة", shoes: "حذاء", trousers: "بنطال" },
     drafts: "مسوداتك في هذا المتصفح",
   },
 
@@ -131,6 +131,7 @@ export const ar: Words = {
     chosenAnnounced: (category: string) => `الفئة الآن: ${category}.`,
     undo: "تراجع",
     none: "لا شيء منها",
+    other: "فئة أخرى",
     search: "ابحث في كل الفئات",
     found: (count: number) => `عدد النتائج: ${categoriesFound(count)}.`,
     noneFound: "لا توجد فئة بهذا الاسم.",

@@ -22,7 +22,7 @@ export const de: Words = {
     knows: (categories: string) => `Kennt ${categories}.`,
     knowsCount: (count: string) => `Kennt ${count} Kategorien.`,
     samples: "Gerade nichts zur Hand? Probier eine Zeichnung",
-    sampleNames: { dress: "Kleid", hat: "Hut", shoe: "Schuh", trousers: "Hose" },
+    sampleNames: { dress: "Kleid", hat: "Hut", shoes: "Schuhe", trousers: "Hose" },
     drafts: "Deine Entwürfe in diesem Browser",
   },
 
@@ -102,6 +102,7 @@ export const de: Words = {
     chosenAnnounced: (category: string) => `Die Kategorie ist jetzt ${category}.`,
     undo: "Rückgängig",
     none: "Keine davon",
+    other: "Eine andere Kategorie",
     search: "In allen Kategorien suchen",
     found: (count: number) => (count === 1 ? "1 Kategorie gefunden." : `${count} Kategorien gefunden.`),
     noneFound: "Keine Kategorie hat das im Namen.",

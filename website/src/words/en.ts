@@ -53,7 +53,7 @@ export const en = {
     knows: (categories: string) => `Knows ${categories}.`,
     knowsCount: (count: string) => `Knows ${count} categories.`,
     samples: "Nothing at hand? Try a drawing",
-    sampleNames: { dress: "Dress", hat: "Hat", shoe: "Shoe", trousers: "Trousers" },
+    sampleNames: { dress: "Dress", hat: "Hat", shoes: "Shoes", trousers: "Trousers" },
     drafts: "Your drafts in this browser",
   },
 
@@ -133,6 +133,7 @@ export const en = {
     chosenAnnounced: (category: string) => `The category is now ${category}.`,
     undo: "Undo",
     none: "None of these",
+    other: "Another category",
     search: "Search all categories",
     found: (count: number) => (count === 1 ? "1 category found." : `${count} categories found.`),
     noneFound: "No category has this in its name.",
