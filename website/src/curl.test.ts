@@ -31,7 +31,7 @@ describe("curlCommand", () => {
       'file=@"it\'s; rm -rf $HOME `x`.jpg"',
       "-F",
       'file=@"say \\"cheese\\", please.jpg"',
-      `${ORIGIN}/predict?top_k=3`,
+      `${ORIGIN}/predict?format=predictions&top_k=3`,
     ]);
   });
 

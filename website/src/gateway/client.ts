@@ -41,7 +41,7 @@ const TOP_LABELS = 3;
 /** The page goes on without what the gateway serves when that has not come by then. */
 const INFO_MS = 10_000;
 
-export const PREDICT_PATH = `/predict?top_k=${TOP_LABELS}`;
+export const PREDICT_PATH = `/predict?format=predictions&top_k=${TOP_LABELS}`;
 
 /** @param keyOf the person's key for a site that asks for one. */
 export function createGatewayClient(keyOf: () => string | undefined): GatewayClient {
