@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, it } from "vitest";
 import { z } from "zod";
-import { Container, docker, IMAGES, ROOT, runOnce, runProgram } from "./docker.js";
+import { Container, IMAGES, ROOT, runOnce, runProgram } from "./docker.js";
 
 /** `COMPOSE` names another program, such as docker-compose. */
 const [PROGRAM = "docker", ...WORDS] = (process.env.COMPOSE ?? "docker compose").split(" ");
@@ -29,7 +29,8 @@ async function withCompose(
   try {
     await compose("up", "--detach", "--no-build");
     const [id = ""] = (await compose("ps", "--quiet", "gateway")).split("\n");
-    const gateway = new Container((await docker("inspect", "--format={{.Name}}", id)).replace("/", ""));
+    // Not its name, which an earlier container had, too: the engine remembers what that one said.
+    const gateway = new Container(id);
     await gateway.healthy();
     await work(await gateway.url(9696));
   } finally {
