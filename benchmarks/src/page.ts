@@ -95,7 +95,11 @@ async function enlarged(photo: Uint8Array, shorterEdge: number): Promise<Buffer>
     fit: "outside",
     kernel: "lanczos3",
   });
-  const { data, info } = await large.removeAlpha().toColourspace("srgb").raw().toBuffer({ resolveWithObject: true });
+  const { data, info } = await large
+    .removeAlpha()
+    .toColourspace("srgb")
+    .raw()
+    .toBuffer({ resolveWithObject: true });
   const { width, height } = info;
   return await sharp(data, { raw: { width, height, channels: 3 } })
     .composite([{ input: GRAIN, blend: "soft-light", tile: true }])
@@ -118,7 +122,9 @@ interface Compared {
 
 async function compareAnswers(chromiumBrowser: Browser, url: string): Promise<void> {
   const { name, photos } = await smallPhotos(MOST_COMPARED);
-  const worker = (await readdir(path.join(WEBSITE, "assets"))).find((file) => file.startsWith("shrink-worker"));
+  const worker = (await readdir(path.join(WEBSITE, "assets"))).find((file) =>
+    file.startsWith("shrink-worker"),
+  );
   if (worker === undefined) throw new Error("website/dist has no shrink-worker, expected a built website");
   // The page's policy lets in no script of a benchmark; the worker is the page's own.
   const context = await chromiumBrowser.newContext({ bypassCSP: true });
@@ -132,11 +138,15 @@ async function compareAnswers(chromiumBrowser: Browser, url: string): Promise<vo
     results.push(await compareOne(page, `/assets/${worker}`));
   }
   await context.close();
-  console.log(`page, top category of ${name} (enlarged to ${COMPARED_EDGE} px), shrunk in the browser to 768 px:`);
+  console.log(
+    `page, top category of ${name} (enlarged to ${COMPARED_EDGE} px), shrunk in the browser to 768 px:`,
+  );
   for (const [index, quality] of QUALITIES.entries()) {
     const pairs = results.map((result) => ({ result, shrunk: result.shrunk[index] }));
     const same = pairs.filter(({ result, shrunk }) => shrunk?.top === result.original);
-    const apart = pairs.map(({ result, shrunk }) => Math.abs((shrunk?.probability ?? 0) - result.probability));
+    const apart = pairs.map(({ result, shrunk }) =>
+      Math.abs((shrunk?.probability ?? 0) - result.probability),
+    );
     const sure = pairs.filter(({ result }) => result.probability >= 0.6);
     const sureSame = sure.filter(({ result, shrunk }) => shrunk?.top === result.original);
     const bytes = pairs.map(({ shrunk }) => shrunk?.bytes ?? 0);
@@ -154,7 +164,11 @@ async function compareOne(page: Page, worker: string): Promise<Compared> {
     async ({ worker: workerUrl, qualities }): Promise<Compared> => {
       const photo = await (await fetch("/bench-photo")).blob();
       const ask = async (body: Blob) => {
-        const response = await fetch("/predict", { method: "POST", body, headers: { "content-type": "image/jpeg" } });
+        const response = await fetch("/predict", {
+          method: "POST",
+          body,
+          headers: { "content-type": "image/jpeg" },
+        });
         const answer = (await response.json()) as PageAnswer;
         return { top: answer.top_class, predictions: answer.predictions, bytes: body.size };
       };
@@ -190,14 +204,17 @@ async function compareUploads(chromiumBrowser: Browser, url: string): Promise<vo
   const { photos } = await smallPhotos(ROUNDS);
   const large = await Promise.all(photos.map((photo) => enlarged(photo, PHONE_EDGE)));
   const { width = 0, height = 0 } = await sharp(large[0]).metadata();
-  console.log(`page, a photo of ${((width * height) / 1e6).toFixed(0)} megapixels, ${ROUNDS} rounds by turns, medians:`);
+  console.log(
+    `page, a photo of ${((width * height) / 1e6).toFixed(0)} megapixels, ${ROUNDS} rounds by turns, medians:`,
+  );
   for (const uplink of UPLINKS) {
     const [shrunk, whole]: [Upload[], Upload[]] = [[], []];
     for (const photo of large) {
       shrunk.push(await uploadOnce(chromiumBrowser, url, photo, uplink, true));
       whole.push(await uploadOnce(chromiumBrowser, url, photo, uplink, false));
     }
-    const of = (uploads: readonly Upload[], key: keyof Upload) => median(uploads.map((upload) => upload[key]));
+    const of = (uploads: readonly Upload[], key: keyof Upload) =>
+      median(uploads.map((upload) => upload[key]));
     console.log(
       `  ${uplink.name}: shrunk ${(of(shrunk, "bytes") / 1000).toFixed(0)} KB, ${(of(shrunk, "ms") / 1000).toFixed(1)} s; ` +
         `as it is ${(of(whole, "bytes") / 1000).toFixed(0)} KB, ${(of(whole, "ms") / 1000).toFixed(1)} s; ` +
@@ -237,7 +254,9 @@ async function uploadOnce(
     downloadThroughput: 4 * uplink.bytesPerSecond,
   });
   const sent = page.waitForRequest((request) => request.method() === "POST", { timeout: 180_000 });
-  const answered = page.waitForResponse((response) => response.request().method() === "POST", { timeout: 180_000 });
+  const answered = page.waitForResponse((response) => response.request().method() === "POST", {
+    timeout: 180_000,
+  });
   const startedAt = performance.now();
   await page.locator("#choose").setInputFiles({ name: "photo.jpg", mimeType: "image/jpeg", buffer: photo });
   const response = await answered;

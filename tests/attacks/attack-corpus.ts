@@ -28,7 +28,7 @@ export interface Attack {
 
 async function reasonOf(response: Response): Promise<string> {
   const body: unknown = await response.json();
-  if (response.status === 200) return "OK";
+  if (response.ok) return "OK";
   const isProblem = typeof body === "object" && body !== null && "reason" in body;
   if (!isProblem) throw new Error(`HTTP ${response.status} without a reason`);
   return String(body.reason);
@@ -257,12 +257,25 @@ function jpegWithSegment(photo: Buffer, marker: number, data: Buffer): Buffer {
   return Buffer.concat([photo.subarray(0, 2), head, data, photo.subarray(2)]);
 }
 
+/** Leaves a picture as a correction. */
+const give = (target: Target, picture: Buffer) => {
+  const form = new FormData();
+  form.append("label", "pants");
+  form.append("consent", "yes");
+  form.append("file", new Blob([new Uint8Array(picture)]), "../../../etc/passwd");
+  return fetch(`${target.url}/feedback`, { method: "POST", body: form }).then(reasonOf);
+};
+
+/** One picture by both ways in that take its bytes. */
 const upload = (
   name: string,
   make: (target: Target) => Buffer,
   expected: readonly string[],
   type = "image/jpeg",
-): Attack => ({ name: `picture: ${name}`, expected, send: (target) => post(target, make(target), type) });
+): Attack[] => [
+  { name: `picture: ${name}`, expected, send: (target) => post(target, make(target), type) },
+  { name: `/feedback: ${name}`, expected, send: (target) => give(target, make(target)) },
+];
 
 const UNSUPPORTED = "IMAGE_TYPE_UNSUPPORTED";
 const UNDECODABLE = "IMAGE_UNDECODABLE";
@@ -276,14 +289,14 @@ const gifHeader = (width: number, height: number) => {
 };
 
 const PICTURES: Attack[] = [
-  upload("no bytes", () => Buffer.alloc(0), ["BODY_INVALID"]),
-  upload("one byte", () => Buffer.from([0xff]), [UNSUPPORTED]),
-  upload("zeros", () => Buffer.alloc(100_000), [UNSUPPORTED]),
-  upload("text", () => Buffer.from("hello"), [UNSUPPORTED]),
-  upload("a PDF", () => Buffer.from("%PDF-1.7\n"), [UNSUPPORTED]),
-  upload("a ZIP", () => Buffer.from("PK\x03\x04aaaaaaaaaaaaaaaaaaaa"), [UNSUPPORTED]),
-  upload("an ELF", () => Buffer.from("\x7fELF\x02\x01\x01"), [UNSUPPORTED]),
-  upload(
+  ...upload("no bytes", () => Buffer.alloc(0), ["BODY_INVALID"]),
+  ...upload("one byte", () => Buffer.from([0xff]), [UNSUPPORTED]),
+  ...upload("zeros", () => Buffer.alloc(100_000), [UNSUPPORTED]),
+  ...upload("text", () => Buffer.from("hello"), [UNSUPPORTED]),
+  ...upload("a PDF", () => Buffer.from("%PDF-1.7\n"), [UNSUPPORTED]),
+  ...upload("a ZIP", () => Buffer.from("PK\x03\x04aaaaaaaaaaaaaaaaaaaa"), [UNSUPPORTED]),
+  ...upload("an ELF", () => Buffer.from("\x7fELF\x02\x01\x01"), [UNSUPPORTED]),
+  ...upload(
     "an SVG with an entity",
     () =>
       Buffer.from(
@@ -292,33 +305,33 @@ const PICTURES: Attack[] = [
     [UNSUPPORTED],
     "image/svg+xml",
   ),
-  upload(
+  ...upload(
     "a HEIC",
     () => Buffer.from("\0\0\0\x18ftypheic\0\0\0\0mif1heic", "latin1"),
     [UNSUPPORTED],
     "image/heic",
   ),
-  upload("larger than the limit", ({ maxImageBytes }) => Buffer.alloc(maxImageBytes + 1, 1), [
+  ...upload("larger than the limit", ({ maxImageBytes }) => Buffer.alloc(maxImageBytes + 1, 1), [
     "IMAGE_TOO_LARGE",
   ]),
-  upload("PNG header of 50,000 x 50,000", () => png(50_000, 50_000, deflateSync(Buffer.alloc(1000))), [
+  ...upload("PNG header of 50,000 x 50,000", () => png(50_000, 50_000, deflateSync(Buffer.alloc(1000))), [
     TOO_MANY_PIXELS,
   ]),
-  upload("PNG header of 2^31 x 2^31", () => png(0x80000000, 0x80000000, deflateSync(Buffer.alloc(10))), [
+  ...upload("PNG header of 2^31 x 2^31", () => png(0x80000000, 0x80000000, deflateSync(Buffer.alloc(10))), [
     TOO_MANY_PIXELS,
     UNDECODABLE,
   ]),
-  upload("PNG of 0 x 0", () => png(0, 0, deflateSync(Buffer.alloc(10))), [UNDECODABLE]),
-  upload(
+  ...upload("PNG of 0 x 0", () => png(0, 0, deflateSync(Buffer.alloc(10))), [UNDECODABLE]),
+  ...upload(
     "PNG bomb: 7,000 x 7,000 in 150 KB",
     () => png(7000, 7000, deflateSync(Buffer.alloc(7000 * 21_001))),
     ["OK"],
   ),
-  upload("PNG whose pixels inflate to 200 MB", () => png(10, 10, deflateSync(Buffer.alloc(200_000_000))), [
+  ...upload("PNG whose pixels inflate to 200 MB", () => png(10, 10, deflateSync(Buffer.alloc(200_000_000))), [
     "OK",
     UNDECODABLE,
   ]),
-  upload(
+  ...upload(
     "PNG with an iCCP bomb",
     () =>
       png(1, 1, deflateSync(Buffer.alloc(4)), [
@@ -326,7 +339,7 @@ const PICTURES: Attack[] = [
       ]),
     ["OK", UNDECODABLE],
   ),
-  upload(
+  ...upload(
     "PNG with a zTXt bomb",
     () =>
       png(1, 1, deflateSync(Buffer.alloc(4)), [
@@ -334,18 +347,18 @@ const PICTURES: Attack[] = [
       ]),
     ["OK", UNDECODABLE],
   ),
-  upload("PNG without pixels", () => png(100, 100, Buffer.alloc(0)), [UNDECODABLE]),
-  upload("JPEG header of 65,000 x 65,000", ({ photo }) => jpegOfSize(photo, 65_000, 65_000), [
+  ...upload("PNG without pixels", () => png(100, 100, Buffer.alloc(0)), [UNDECODABLE]),
+  ...upload("JPEG header of 65,000 x 65,000", ({ photo }) => jpegOfSize(photo, 65_000, 65_000), [
     TOO_MANY_PIXELS,
   ]),
-  upload("JPEG header of 7,000 x 7,000 over a small photo", ({ photo }) => jpegOfSize(photo, 7000, 7000), [
+  ...upload("JPEG header of 7,000 x 7,000 over a small photo", ({ photo }) => jpegOfSize(photo, 7000, 7000), [
     "OK",
     UNDECODABLE,
   ]),
-  upload("JPEG of 0 x 0", ({ photo }) => jpegOfSize(photo, 0, 0), [UNDECODABLE]),
-  upload("JPEG cut in the middle", ({ photo }) => photo.subarray(0, photo.byteLength >> 1), [UNDECODABLE]),
-  upload("JPEG cut after its start", ({ photo }) => photo.subarray(0, 3), [UNDECODABLE]),
-  upload(
+  ...upload("JPEG of 0 x 0", ({ photo }) => jpegOfSize(photo, 0, 0), [UNDECODABLE]),
+  ...upload("JPEG cut in the middle", ({ photo }) => photo.subarray(0, photo.byteLength >> 1), [UNDECODABLE]),
+  ...upload("JPEG cut after its start", ({ photo }) => photo.subarray(0, 3), [UNDECODABLE]),
+  ...upload(
     "JPEG with an EXIF loop",
     ({ photo }) =>
       jpegWithSegment(
@@ -355,19 +368,19 @@ const PICTURES: Attack[] = [
       ),
     ["OK"],
   ),
-  upload(
+  ...upload(
     "JPEG with EXIF of noise",
     ({ photo }) =>
       jpegWithSegment(photo, 0xe1, Buffer.concat([Buffer.from("Exif\0\0"), Buffer.alloc(60_000, 0xa5)])),
     ["OK"],
   ),
-  upload(
+  ...upload(
     "JPEG with a segment longer than the file",
     ({ photo }) =>
       Buffer.concat([photo.subarray(0, 2), Buffer.from([0xff, 0xe2, 0xff, 0xff]), photo.subarray(2, 300)]),
     [UNDECODABLE],
   ),
-  upload(
+  ...upload(
     "JPEG with 20,000 empty segments",
     ({ photo }) =>
       Buffer.concat([
@@ -377,15 +390,19 @@ const PICTURES: Attack[] = [
       ]),
     ["OK"],
   ),
-  upload("JPEG followed by a ZIP", ({ photo }) => Buffer.concat([photo, Buffer.from("PK\x03\x04")]), ["OK"]),
-  upload("PNG called image/jpeg", () => png(8, 8, deflateSync(Buffer.alloc(8 * 25))), ["OK"]),
-  upload(
+  ...upload("JPEG followed by a ZIP", ({ photo }) => Buffer.concat([photo, Buffer.from("PK\x03\x04")]), [
+    "OK",
+  ]),
+  ...upload("PNG called image/jpeg", () => png(8, 8, deflateSync(Buffer.alloc(8 * 25))), ["OK"]),
+  ...upload(
     "GIF canvas of 65,535 x 65,535",
     () => Buffer.concat([gifHeader(65_535, 65_535), Buffer.from([0x3b])]),
     [TOO_MANY_PIXELS, UNDECODABLE],
   ),
-  upload("GIF without a frame", () => Buffer.concat([gifHeader(10, 10), Buffer.from([0x3b])]), [UNDECODABLE]),
-  upload(
+  ...upload("GIF without a frame", () => Buffer.concat([gifHeader(10, 10), Buffer.from([0x3b])]), [
+    UNDECODABLE,
+  ]),
+  ...upload(
     "GIF frame far outside its canvas",
     () =>
       Buffer.concat([
@@ -394,12 +411,12 @@ const PICTURES: Attack[] = [
       ]),
     [TOO_MANY_PIXELS, UNDECODABLE],
   ),
-  upload(
+  ...upload(
     "WebP header alone",
     () => Buffer.from("RIFF\x20\0\0\0WEBPVP8L\x10\0\0\0\x2f\xff\xff\xff\x0f", "latin1"),
     [UNDECODABLE, TOO_MANY_PIXELS],
   ),
-  upload(
+  ...upload(
     "WebP whose size says 4 GB",
     () => Buffer.from("RIFF\xff\xff\xff\xffWEBPVP8 \xff\xff\xff\xff", "latin1"),
     [UNDECODABLE],
@@ -559,4 +576,52 @@ async function sendEndless(url: string): Promise<string> {
   return typeof body === "object" && body !== null && "reason" in body ? String(body.reason) : "no reason";
 }
 
-export const ATTACKS: readonly Attack[] = [...URLS, ...REDIRECTS, ...HOSTS, ...PICTURES, ...BODIES];
+const correction = (
+  fields: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string>> = {},
+) => {
+  return async (target: Target) => {
+    const form = new FormData();
+    for (const [name, value] of Object.entries(fields)) form.append(name, value);
+    form.append("file", new Blob([new Uint8Array(target.photo)]), "a.jpg");
+    return reasonOf(await fetch(`${target.url}/feedback`, { method: "POST", body: form, headers }));
+  };
+};
+
+const CORRECTIONS: Attack[] = [
+  ...["../../up", "..", "/etc", "pants/../hat", "pants\0", "PANTS", "", "a".repeat(10_000)].map(
+    (label): Attack => ({
+      name: `correction under the label ${label.slice(0, 20)}`,
+      expected: ["FEEDBACK_LABEL_UNKNOWN"],
+      send: correction({ label, consent: "yes" }),
+    }),
+  ),
+  ...["", "no", "true", "YES"].map(
+    (consent): Attack => ({
+      name: `correction with consent=${consent}`,
+      expected: ["FEEDBACK_CONSENT_MISSING"],
+      send: correction({ label: "pants", consent }),
+    }),
+  ),
+  {
+    name: "correction from another site's page",
+    expected: ["FEEDBACK_ORIGIN_FORBIDDEN"],
+    send: correction({ label: "pants", consent: "yes" }, { "sec-fetch-site": "cross-site" }),
+  },
+  ...["..%2f..%2fetc%2fpasswd", ".feedback-x.json", "%00", "A".repeat(22)].map(
+    (id): Attack => ({
+      name: `correction taken back by the id ${id}`,
+      expected: ["FEEDBACK_NOT_FOUND"],
+      send: async ({ url }) => reasonOf(await fetch(`${url}/feedback/${id}`, { method: "DELETE" })),
+    }),
+  ),
+];
+
+export const ATTACKS: readonly Attack[] = [
+  ...URLS,
+  ...REDIRECTS,
+  ...HOSTS,
+  ...PICTURES,
+  ...BODIES,
+  ...CORRECTIONS,
+];

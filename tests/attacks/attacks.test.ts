@@ -1,5 +1,8 @@
 /** The attack corpus against a whole gateway as a process, over the shipped model. */
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { findMetadata } from "@vitrine/gateway/pixels/picture-file";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AtEnd, DRAWING, startVitrine } from "../e2e/vitrine.js";
 import { ATTACKS, type Target } from "./attack-corpus.js";
@@ -16,6 +19,8 @@ const atEnd: AtEnd = (end) => ends.push(end);
 
 let host: HostileHost;
 let target: Target;
+/** Where corrections are kept. */
+let corrections = "";
 let idleBytes = 0;
 let greatestBytes = 0;
 
@@ -34,6 +39,7 @@ beforeAll(async () => {
     atEnd,
   );
   const [, grpc = ""] = await server.says(/grpc:\/\/(\S+)/);
+  corrections = await mkdtemp(path.join(tmpdir(), "vitrine-attacks-"));
   const gateway = startVitrine(
     [
       "gateway",
@@ -47,6 +53,7 @@ beforeAll(async () => {
       "--fetch-timeout-ms=1500",
       "--upload-timeout-ms=2000",
       "--preprocess-workers=2",
+      `--feedback-dir=${path.join(corrections, "inner")}`,
     ],
     {},
     atEnd,
@@ -59,6 +66,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const end of ends) end();
   await host?.close();
+  await rm(corrections, { recursive: true, force: true });
 });
 
 describe("an attack", () => {
@@ -79,6 +87,19 @@ describe("after the attacks", () => {
     });
     expect(answer.status).toBe(200);
     expect((await fetch(`${target.url}/readyz`)).status).toBe(200);
+  });
+
+  it("corrections lie in their folder alone, and every one is a picture without metadata", async () => {
+    expect(await readdir(corrections)).toEqual(["inner"]);
+    const inner = path.join(corrections, "inner");
+    const names = await readdir(inner);
+    expect(names.filter((name) => !/^\.feedback-[\w-]{22}\.json$/.test(name))).toEqual(["pants"]);
+    const pictures = await readdir(path.join(inner, "pants"));
+    expect(pictures.length).toBeGreaterThan(3);
+    for (const name of pictures) {
+      expect(name).toMatch(/^feedback-[0-9a-f]{32}\.(jpg|png)$/);
+      expect(await findMetadata(await readFile(path.join(inner, "pants", name)))).toEqual([]);
+    }
   });
 
   it("its memory stayed below the ceiling", async ({ annotate }) => {

@@ -2,8 +2,9 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { findMetadata } from "@vitrine/gateway/pixels/picture-file";
+import { readPictureHeader } from "@vitrine/gateway/pixels/picture-header";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { expectAccessible } from "./axe.js";
 import { findBrowser, launchBrowser } from "./browser.js";
@@ -68,7 +69,7 @@ describe.skipIf(browserPath === undefined)("a correction on the page", () => {
     await page.keyboard.press("Enter");
     const box = panel(page).getByRole("checkbox");
     expect(await box.isChecked()).toBe(false);
-    expect(await panel(page).locator("label").innerText()).toContain("30 days");
+    expect(await panel(page).locator("label").textContent()).toContain("30 days");
 
     await tabTo(page, panel(page).getByRole("button", { name: "Keep it for training" }));
     await page.keyboard.press("Enter");
@@ -83,9 +84,10 @@ describe.skipIf(browserPath === undefined)("a correction on the page", () => {
     await expectAnnounced(page, /The photo is kept as “.+” until .+ 20\d\d\. Thank you\./);
     expect(asked).toEqual(["POST /feedback"]);
     const [file = ""] = await kept();
-    const { exif, width = 0 } = await sharp(await readFile(path.join(folder, file))).metadata();
-    expect(exif).toBeUndefined();
-    expect(width).toBeGreaterThan(100);
+    const picture = await readFile(path.join(folder, file));
+    expect(await findMetadata(picture)).toEqual([]);
+    // Upright: the drawing is stored as 640 x 480 and says that it lies on its side.
+    expect(readPictureHeader(picture, 1e6)).toMatchObject({ width: 480, height: 640 });
 
     await tabTo(page, panel(page).getByRole("button", { name: "Remove it again" }));
     await page.keyboard.press("Enter");
@@ -97,10 +99,7 @@ describe.skipIf(browserPath === undefined)("a correction on the page", () => {
 
   it("of another category names both, goes into its folder, and can be taken back after a reload", async () => {
     const page = await openAnswered();
-    const top = await page.locator("#heading").innerText();
-    const other = page.locator("#choices button").first();
-    const label = await other.innerText();
-    await other.click();
+    await page.locator("#choices button").first().click();
     await panel(page)
       .getByText(/You say “.+”, the model said “.+”\./)
       .waitFor();
@@ -109,12 +108,10 @@ describe.skipIf(browserPath === undefined)("a correction on the page", () => {
     await panel(page).getByRole("button", { name: "Keep it for training" }).click();
     await panel(page).getByRole("button", { name: "Remove it again" }).waitFor();
     const [file = ""] = await kept();
-    expect(label.toLowerCase()).toContain(path.dirname(file).slice(0, 4));
     const records = (await readdir(folder)).filter((name) => name.endsWith(".json"));
     const record = JSON.parse(await readFile(path.join(folder, records[0] ?? ""), "utf8"));
     expect(record.label).toBe(path.dirname(file));
     expect(record.predicted).not.toBe(record.label);
-    expect(top).not.toBe("");
 
     await page.reload();
     await panel(page).getByRole("button", { name: "Remove it again" }).click();
