@@ -43,8 +43,8 @@ export interface Drawing {
   focusHeading(): void;
 }
 
-/** Photos of one item that a gateway is asked about before it has said how many it takes. */
-const MOST_UNKNOWN = 1;
+/** Taken for one item before the gateway has said how many it takes: as many as it does unless it was told otherwise. */
+const MOST_UNKNOWN = 10;
 
 export function mostPhotosOf({ info }: Site): number {
   return info?.limits.max_images ?? MOST_UNKNOWN;

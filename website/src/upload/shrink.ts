@@ -3,6 +3,7 @@
  * and in the platform (createImageBitmap, OffscreenCanvas).
  */
 import { withStoredOrientation } from "./jpeg-orientation.js";
+import { isShrinkable } from "./shrinkable.js";
 
 export interface ShrinkOptions {
   /** Shorter edge in pixels to shrink to at most, from `GET /info`; undefined keeps the size. */
@@ -52,12 +53,13 @@ export function stepsBetween(from: Size, to: Size): readonly Size[] {
 
 /**
  * A photo as a JPEG of `leastEdge`; undefined where that cannot be done without changing what the gateway would see:
- * it is small enough already, or has transparent pixels, or its stored orientation cannot be kept.
+ * it is small enough already, of a kind that browsers may decode otherwise, or has transparent pixels, or its stored orientation cannot be kept.
  *
  * @throws {DOMException} InvalidStateError where the browser cannot decode it.
  */
 export async function shrinkPhoto(photo: Blob, options: ShrinkOptions): Promise<Blob | undefined> {
   const { leastEdge, mustConvert, orientation, quality } = options;
+  if (!mustConvert && !isShrinkable(new Uint8Array(await photo.arrayBuffer()))) return undefined;
   const source = orientation === "exif" || mustConvert ? photo : await withStoredOrientation(photo);
   if (source === undefined) return undefined;
   // The gateway takes pixel values as they are stored, without a colour profile; so does this.
