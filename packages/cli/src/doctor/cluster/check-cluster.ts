@@ -2,23 +2,28 @@
 import { type Finding, finding, mend } from "../finding.js";
 import { checkAutoscalers } from "./check-autoscalers.js";
 import { checkImages } from "./check-images.js";
+import { checkModelHosts } from "./check-model-hosts.js";
 import { checkNodes } from "./check-nodes.js";
 import { checkPods } from "./check-pods.js";
+import { checkPolicies } from "./check-policies.js";
+import { checkScheduling } from "./check-scheduling.js";
 import { checkServices } from "./check-services.js";
 import { checkWorkloads } from "./check-workloads.js";
 import type { ClusterSnapshot } from "./snapshot.js";
 
 /** @param modelBytes size of the model's files, where the user named the model's folder. */
 export function checkCluster(snapshot: ClusterSnapshot, modelBytes?: number): Finding[] {
-  const pods = [...checkImages(snapshot), ...checkPods(snapshot)];
+  const pods = [...checkImages(snapshot), ...checkPods(snapshot), ...checkScheduling(snapshot)];
   const troubled = new Set(pods.filter(({ severity }) => severity === "fault").map(({ subject }) => subject));
   return withoutRepeats([
     ...checkNamespaces(snapshot),
     ...checkNodes(snapshot),
     ...pods,
     ...checkServices(snapshot, troubled),
+    ...checkModelHosts(snapshot),
     ...checkAutoscalers(snapshot, troubled),
     ...checkWorkloads(snapshot, modelBytes),
+    ...checkPolicies(snapshot),
     ...checkRefused(snapshot),
   ]);
 }

@@ -1,5 +1,5 @@
 /** The cluster itself: its version's age, its nodes, its clocks. */
-import { type Finding, finding, mend } from "../finding.js";
+import { type Finding, finding, type Mend, mend, safeMend } from "../finding.js";
 import {
   EKS_PRICE_PER_HOUR,
   KUBERNETES_VERSIONS,
@@ -7,7 +7,6 @@ import {
   kubernetesVersion,
 } from "../kubernetes-versions.js";
 import { firstLine } from "./check-images.js";
-import { nodeMends } from "./check-pods.js";
 import { placeOf } from "./places.js";
 import type { ClusterSnapshot } from "./snapshot.js";
 
@@ -137,4 +136,15 @@ function checkClocks(snapshot: ClusterSnapshot): Finding[] {
     );
   }
   return findings;
+}
+
+/** kind's nodes are containers of this machine. */
+function nodeMends(snapshot: ClusterSnapshot, node: string): Mend[] {
+  const isKind = placeOf(snapshot).kind === "kind";
+  return [
+    ...(isKind
+      ? [safeMend("start the node's container", ["docker", "start", node], ["docker", "stop", node])]
+      : []),
+    mend("see what it says of itself", [...snapshot.kubectl, "describe", "node", node]),
+  ];
 }

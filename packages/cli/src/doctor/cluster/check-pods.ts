@@ -1,16 +1,14 @@
-/** Containers that end, and pods that wait or are not ready. */
+/** Containers that end, that were not created, or that are not ready. */
 import { z } from "zod";
 import { type Finding, finding, type Mend, mend, safeMend } from "../finding.js";
-import { limitFor, mebibytes } from "../memory-need.js";
+import { limitFor } from "../memory-need.js";
 import { containersOf, firstLine, isOtherArchitecture } from "./check-images.js";
 import { bytesOf, type Container, type ContainerStatus, type Pod } from "./objects.js";
-import { placeOf } from "./places.js";
 import {
   type ClusterSnapshot,
   containerKey,
   inNamespace,
   livingPods,
-  nameOf,
   subjectOf,
   workloadOf,
 } from "./snapshot.js";
@@ -25,14 +23,12 @@ const NOT_CREATED: ReadonlySet<string> = new Set([
 ]);
 
 export function checkPods(snapshot: ClusterSnapshot): Finding[] {
-  const findings = livingPods(snapshot).flatMap((pod) => [
-    ...checkScheduling(snapshot, pod),
-    ...containersOf(pod).flatMap(({ container, status }) => {
+  return livingPods(snapshot).flatMap((pod) =>
+    containersOf(pod).flatMap(({ container, status }) => {
       const found = checkContainer(snapshot, pod, container, status);
       return found === undefined ? [] : [found];
     }),
-  ]);
-  return [...findings, ...checkRefusals(snapshot), ...checkJobs(snapshot)];
+  );
 }
 
 function checkContainer(
@@ -242,166 +238,4 @@ function readProblem(body: string | undefined): z.output<typeof problemSchema> {
     const detail = firstLine(body); // Not a gateway's problem document: the text of another server.
     return detail === "" ? {} : { detail };
   }
-}
-
-const GPU = "nvidia.com/gpu";
-
-function checkScheduling(snapshot: ClusterSnapshot, pod: Pod): Finding[] {
-  const refusal = pod.status.conditions.find(
-    ({ type, status, reason }) => type === "PodScheduled" && status === "False" && reason === "Unschedulable",
-  );
-  if (refusal === undefined) return [];
-  const subject = subjectOf(snapshot, pod);
-  const seen = `kubectl get pod ${pod.metadata.name}: Unschedulable: ${firstLine(refusal.message)}`;
-  const wantsGpu = pod.spec.containers.some(({ resources }) => resources.limits?.[GPU] !== undefined);
-  const gpus = snapshot.nodes.reduce((sum, { status }) => sum + Number(status.allocatable?.[GPU] ?? 0), 0);
-  if (wantsGpu && gpus === 0) {
-    return [
-      finding("gpu-missing", {
-        subject,
-        problem: `it asks for ${GPU}, and none of the ${snapshot.nodes.length} nodes has one to give`,
-        seen,
-        mends: [
-          mend(
-            "add a node with an NVIDIA GPU and its driver, then the device plugin that makes it known (its releases: github.com/NVIDIA/k8s-device-plugin)",
-          ),
-          mend("or serve on CPUs: leave out the GPU overlay"),
-        ],
-      }),
-    ];
-  }
-  return [
-    finding("pod-unschedulable", {
-      subject,
-      problem: `it fits on none of the ${snapshot.nodes.length} nodes: ${firstLine(refusal.message)}`,
-      seen,
-      mends: schedulingMends(snapshot, pod, refusal.message),
-    }),
-  ];
-}
-
-function schedulingMends(snapshot: ClusterSnapshot, pod: Pod, message: string): Mend[] {
-  const mends: Mend[] = [];
-  if (/Insufficient (cpu|memory)/.test(message)) {
-    const [container] = pod.spec.containers;
-    const { cpu, memory } = container?.resources.requests ?? {};
-    const rooms = snapshot.nodes.map(
-      ({ status }) => `${status.allocatable?.cpu} CPU and ${memoryText(status.allocatable?.memory)}`,
-    );
-    mends.push(
-      mend(
-        `it asks for ${cpu ?? "no"} CPU and ${memory ?? "no"} memory, the nodes have ${[...new Set(rooms)].join("; ")} for all their pods: ask for less (vitrine bench --right-size measures it), or add a node`,
-        inNamespace(
-          snapshot,
-          pod.metadata.namespace,
-          "set",
-          "resources",
-          workloadName(snapshot, pod),
-          "--requests=cpu=250m,memory=256Mi",
-        ),
-      ),
-    );
-  }
-  if (/node affinity|node selector/i.test(message)) {
-    const selector = Object.entries(pod.spec.nodeSelector ?? {}).map(([key, value]) => `${key}=${value}`);
-    mends.push(
-      mend("label a node as the pod wants it, or take the selector out", [
-        ...snapshot.kubectl,
-        "label",
-        "node",
-        "NODE",
-        ...(selector.length > 0 ? selector : ["KEY=VALUE"]),
-      ]),
-    );
-  }
-  if (/taint/i.test(message))
-    mends.push(mend("give the pod a toleration for the taint that the message names"));
-  if (/PersistentVolumeClaim/i.test(message)) {
-    mends.push(
-      mend("see what its claim waits for", inNamespace(snapshot, pod.metadata.namespace, "describe", "pvc")),
-    );
-  }
-  return mends.length > 0 ? mends : [mend("change what the message names, or add a node")];
-}
-
-function memoryText(quantity: string | undefined): string {
-  const bytes = bytesOf(quantity);
-  return bytes === undefined ? "unknown memory" : mebibytes(bytes);
-}
-
-function workloadName(snapshot: ClusterSnapshot, pod: Pod): string {
-  const workload = workloadOf(snapshot, pod);
-  return workload === undefined
-    ? `pod/${pod.metadata.name}`
-    : `${workload.kind.toLowerCase()}/${workload.metadata.name}`;
-}
-
-/** Pods that were not even made: Pod Security, quotas, webhooks. */
-function checkRefusals(snapshot: ClusterSnapshot): Finding[] {
-  return snapshot.workloads.flatMap(({ kind, metadata, status }) => {
-    const failure = status.conditions.find(
-      ({ type, status }) => type === "ReplicaFailure" && status === "True",
-    );
-    if (failure === undefined) return [];
-    const mends = /PodSecurity/.test(failure.message)
-      ? [
-          mend(
-            'set what the message names in securityContext: runAsNonRoot, allowPrivilegeEscalation: false, capabilities.drop: ["ALL"], seccompProfile.type: RuntimeDefault',
-          ),
-        ]
-      : /quota/i.test(failure.message)
-        ? [
-            mend(
-              "ask for less, or have the quota raised",
-              inNamespace(snapshot, metadata.namespace, "describe", "resourcequota"),
-            ),
-          ]
-        : [mend("change what the message names")];
-    return [
-      finding("pod-refused", {
-        subject: nameOf(kind, metadata),
-        problem: `the API server refuses its pods: ${firstLine(failure.message)}`,
-        seen: `kubectl get ${kind.toLowerCase()} ${metadata.name}: ReplicaFailure: ${failure.reason}`,
-        mends,
-      }),
-    ];
-  });
-}
-
-/** Jobs that gave up; a pod that fails before that is tried again. */
-function checkJobs(snapshot: ClusterSnapshot): Finding[] {
-  return snapshot.jobs.flatMap(({ metadata, status }) => {
-    const failure = status.conditions.find(({ type, status }) => type === "Failed" && status === "True");
-    if (failure === undefined) return [];
-    return [
-      finding("job-failed", {
-        subject: nameOf("job", metadata),
-        problem: `it gave up after ${status.failed ?? 0} failed pods: ${firstLine(failure.message)}`,
-        seen: `kubectl get job ${metadata.name}: Failed, ${failure.reason}`,
-        mends: [
-          mend("its pods' logs say why", [
-            ...inNamespace(
-              snapshot,
-              metadata.namespace,
-              "logs",
-              `job/${metadata.name}`,
-              "--all-pods",
-              "--tail=20",
-            ),
-          ]),
-        ],
-      }),
-    ];
-  });
-}
-
-/** kind's nodes are containers of this machine. */
-export function nodeMends(snapshot: ClusterSnapshot, node: string): Mend[] {
-  const isKind = placeOf(snapshot).kind === "kind";
-  return [
-    ...(isKind
-      ? [safeMend("start the node's container", ["docker", "start", node], ["docker", "stop", node])]
-      : []),
-    mend("see what it says of itself", [...snapshot.kubectl, "describe", "node", node]),
-  ];
 }

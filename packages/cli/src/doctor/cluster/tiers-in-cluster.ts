@@ -57,3 +57,10 @@ export function isGatewayWorkload({ spec }: Workload): boolean {
 export function isModelWorkload({ spec }: Workload): boolean {
   return spec.template.spec.containers.some(isModelServer);
 }
+
+/** True when a container of the workload has the port, by name or number. */
+export function hasPort({ spec }: Workload, port: number | string): boolean {
+  return spec.template.spec.containers.some(({ ports }) =>
+    ports.some(({ name, containerPort }) => name === port || containerPort === port),
+  );
+}

@@ -14,7 +14,7 @@ async function copyOfModel(): Promise<string> {
   return base;
 }
 
-async function changeJson(file: string, change: (json: Record<string, never>) => unknown): Promise<void> {
+async function changeJson(file: string, change: (json: Record<string, unknown>) => unknown): Promise<void> {
   await writeFile(file, JSON.stringify(change(JSON.parse(await readFile(file, "utf8")))));
 }
 
@@ -58,7 +58,7 @@ test("scores that the contract calls by another kind than the graph's end are to
   const base = await copyOfModel();
   await changeJson(path.join(base, "1", "config.json"), ({ vitrine, ...config }) => ({
     ...config,
-    vitrine: { ...(vitrine as object), score_kind: "probabilities", temperature: undefined },
+    vitrine: { ...Object(vitrine), score_kind: "probabilities", temperature: undefined },
   }));
   const { findings } = await examineModel(base);
   expect(findings.map(({ id }) => id)).toEqual(["score-kind-mismatch"]);

@@ -4,12 +4,12 @@ import path from "node:path";
 import { TENSORFLOW_TYPES } from "@vitrine/convert/graph/element-type";
 import { type Inspection, inspectModel } from "@vitrine/convert/inspect";
 import type { ModelFacts, TensorFact } from "@vitrine/convert/model-facts";
-import { fitModel } from "@vitrine/gateway/model-fit";
 import type { TensorSpec } from "@vitrine/gateway/prediction-client";
 import { findModel, listVersions, versionOf } from "@vitrine/model-server/models/version-folders";
 import { ServeError } from "@vitrine/protocol/status";
 import { DataType } from "@vitrine/protocol/tensor";
 import { type Finding, finding, mend } from "../finding.js";
+import { whyNotFitting } from "../fit-as-brought.js";
 
 export interface ModelExamination {
   readonly findings: readonly Finding[];
@@ -172,24 +172,19 @@ function checkInspection(given: string, { source, facts, contract, unsupported }
     );
   }
   if (contract === undefined) return [...findings, withoutContract(subject, seen, facts)];
-  try {
-    fitModel(
-      {
-        name: path.basename(given),
-        version: "1",
-        signatureName: "serving_default",
-        inputs: facts.inputs.map(specOf),
-        outputs: facts.outputs.map(specOf),
-        contract,
-      },
-      { folderContract: undefined, flags: NO_FLAGS },
-    );
-  } catch (error) {
-    if (!(error instanceof ServeError)) throw error;
+  const misfit = whyNotFitting({
+    name: path.basename(given),
+    version: "1",
+    signatureName: "serving_default",
+    inputs: facts.inputs.map(specOf),
+    outputs: facts.outputs.map(specOf),
+    contract,
+  });
+  if (misfit !== undefined) {
     findings.push(
       finding("contract-mismatch", {
         subject,
-        problem: error.message,
+        problem: misfit,
         seen: `${seen}, and config.json and preprocessor_config.json beside it`,
         mends: [mend(whatToWrite(facts, contract.labels.length))],
       }),
@@ -212,15 +207,6 @@ function checkInspection(given: string, { source, facts, contract, unsupported }
   }
   return findings;
 }
-
-const NO_FLAGS = {
-  preprocess: undefined,
-  size: undefined,
-  resample: undefined,
-  orientation: undefined,
-  labels: undefined,
-  scoreKind: undefined,
-};
 
 function specOf({ name, type, shape }: TensorFact): TensorSpec {
   return { alias: name, dtype: type === undefined ? DataType.DT_INVALID : TENSORFLOW_TYPES[type], shape };

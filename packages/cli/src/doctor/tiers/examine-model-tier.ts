@@ -1,11 +1,11 @@
 /** What a model server says of itself at its gRPC address: the way the gateway asks it. */
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { fitModel } from "@vitrine/gateway/model-fit";
 import { createPredictionClient, type ModelDescription } from "@vitrine/gateway/prediction-client";
 import { type ClientTls, GrpcChannel } from "@vitrine/protocol/grpc/channel";
 import { ServeError } from "@vitrine/protocol/status";
 import { type Finding, finding, mend } from "../finding.js";
+import { whyNotFitting } from "../fit-as-brought.js";
 import type { TierQuestion } from "./examine-gateway.js";
 import { askHttp, type Place, speaksTls, whyNotConnected } from "./speaks.js";
 
@@ -97,23 +97,9 @@ function checkDescription(subject: string, description: ModelDescription): Findi
       }),
     ];
   }
-  try {
-    fitModel(description, { folderContract: undefined, flags: NO_FLAGS });
-    return [];
-  } catch (error) {
-    if (!(error instanceof ServeError)) throw error;
-    return [mismatch(subject, error.message, seen)];
-  }
+  const misfit = whyNotFitting(description);
+  return misfit === undefined ? [] : [mismatch(subject, misfit, seen)];
 }
-
-const NO_FLAGS = {
-  preprocess: undefined,
-  size: undefined,
-  resample: undefined,
-  orientation: undefined,
-  labels: undefined,
-  scoreKind: undefined,
-};
 
 function mismatch(subject: string, problem: string, seen: string): Finding {
   return finding("contract-mismatch", {
