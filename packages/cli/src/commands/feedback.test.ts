@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
+import { crc32, deflateSync } from "node:zlib";
 import { type FeedbackStore, openFeedbackStore } from "@vitrine/gateway/feedback/feedback-store";
 import { makePictureFile } from "@vitrine/gateway/pixels/picture-file";
-import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { run } from "../main.js";
 
@@ -33,15 +33,27 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
+/** A PNG of one pixel. */
+function png(shade: number): Buffer {
+  const chunk = (kind: string, data: Buffer) => {
+    const body = Buffer.concat([Buffer.from(kind, "latin1"), data]);
+    const [length, crc] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(data.byteLength);
+    crc.writeUInt32BE(crc32(body));
+    return Buffer.concat([length, body, crc]);
+  };
+  const header = Buffer.from([0, 0, 0, 1, 0, 0, 0, 1, 8, 2, 0, 0, 0]);
+  return Buffer.concat([
+    Buffer.from("\x89PNG\r\n\x1a\n", "latin1"),
+    chunk("IHDR", header),
+    chunk("IDAT", deflateSync(Buffer.from([0, shade, 80, 120]))),
+    chunk("IEND", Buffer.alloc(0)),
+  ]);
+}
+
 async function give(label: string, predicted: string | null, ...shades: number[]) {
   const files = await Promise.all(
-    shades.map(async (shade) => {
-      const background = { r: shade, g: 80, b: 120 };
-      const file = await sharp({ create: { width: 32, height: 24, channels: 3, background } })
-        .jpeg()
-        .toBuffer();
-      return await makePictureFile(file, { purpose: "keep" }, { maxPixels: 1e6 });
-    }),
+    shades.map((shade) => makePictureFile(png(shade), { purpose: "keep" }, { maxPixels: 1e6 })),
   );
   const said = {
     label,
@@ -150,8 +162,8 @@ describe("vitrine feedback export", () => {
     const { out } = await vitrine("export", kept, "-", "--format", "csv", "--split", "1");
     const [header, ...rows] = out.trimEnd().split("\r\n");
     expect(header).toBe("file,label,predicted,agrees,model_version,stored_at,sha256,split");
-    expect(rows[0]).toMatch(/^hat\/feedback-\w+\.jpg,hat,,,2,2026-\S+Z,\w{64},validation$/);
-    expect(rows[1]).toMatch(/^pants\/feedback-\w+\.jpg,pants,shorts,false,2,/);
+    expect(rows[0]).toMatch(/^hat\/feedback-\w+\.png,hat,,,2,2026-\S+Z,\w{64},validation$/);
+    expect(rows[1]).toMatch(/^pants\/feedback-\w+\.png,pants,shorts,false,2,/);
     const list = path.join(folder, "list.jsonl");
     await vitrine("export", kept, list, "--format", "jsonl");
     const lines = (await readFile(list, "utf8"))

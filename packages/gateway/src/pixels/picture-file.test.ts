@@ -1,5 +1,5 @@
 import { crc32, deflateSync } from "node:zlib";
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { describe, expect, it } from "vitest";
 import { decodePicture } from "./decode.js";
 import { findMetadata, makePictureFile } from "./picture-file.js";
@@ -133,10 +133,10 @@ describe("other pictures that are kept", () => {
   });
 
   it.each([
-    ["WebP", (image: sharp.Sharp) => image.webp(), "image/jpeg"],
-    ["AVIF", (image: sharp.Sharp) => image.avif(), "image/jpeg"],
-    ["TIFF", (image: sharp.Sharp) => image.tiff(), "image/jpeg"],
-    ["WebP with alpha", (image: sharp.Sharp) => image.ensureAlpha(0.5).webp(), "image/png"],
+    ["WebP", (image: Sharp) => image.webp(), "image/jpeg"],
+    ["AVIF", (image: Sharp) => image.avif(), "image/jpeg"],
+    ["TIFF", (image: Sharp) => image.tiff(), "image/jpeg"],
+    ["WebP with alpha", (image: Sharp) => image.ensureAlpha(0.5).webp(), "image/png"],
   ] as const)(
     "a %s becomes what every loader of training pictures reads",
     async (_kind, encode, mediaType) => {
