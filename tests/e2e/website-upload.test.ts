@@ -21,9 +21,12 @@ async function slowDown(page: Page): Promise<void> {
   await session.send("Emulation.setCPUThrottlingRate", { rate: 4 });
 }
 
-/** Gives the page a photo of 12 megapixels with the noise of a real one, 4000 x 3000, as the file input would. */
-function giveLargePhoto(page: Page): Promise<number> {
-  return page.evaluate(async () => {
+/**
+ * Gives the page a photo of 12 megapixels with the noise of a real one, as the file input would: stored as 4000 x 3000, its
+ * EXIF orientation as said. Resolves with its bytes.
+ */
+function giveLargePhoto(page: Page, orientation = 1): Promise<number> {
+  return page.evaluate(async (turn) => {
     const canvas = new OffscreenCanvas(4000, 3000);
     const context = canvas.getContext("2d");
     if (context === null) throw new Error("no canvas");
@@ -38,7 +41,11 @@ function giveLargePhoto(page: Page): Promise<number> {
     }
     grainContext.putImageData(noise, 0, 0);
     for (let x = 0; x < 4000; x += 500) for (let y = 0; y < 3000; y += 500) context.drawImage(grain, x, y);
-    const blob = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 });
+    const jpeg = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 });
+    // One EXIF entry, big-endian: tag 0x0112, one SHORT.
+    const tiff = [0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, turn, 0, 0, 0, 0, 0, 0];
+    const exif = [0xff, 0xd8, 0xff, 0xe1, 0, 8 + tiff.length, 0x45, 0x78, 0x69, 0x66, 0, 0, ...tiff];
+    const blob = new Blob([new Uint8Array(exif), jpeg.slice(2)], { type: "image/jpeg" });
     const transfer = new DataTransfer();
     transfer.items.add(new File([blob], "IMG_12MP.jpg", { type: "image/jpeg" }));
     const input = document.querySelector<HTMLInputElement>("#choose");
@@ -46,7 +53,7 @@ function giveLargePhoto(page: Page): Promise<number> {
     input.files = transfer.files;
     input.dispatchEvent(new Event("change"));
     return blob.size;
-  });
+  }, orientation);
 }
 
 /** Width and height of the JPEG in a form's body, from its frame header (ITU T.81, B.2.2). */
@@ -92,6 +99,24 @@ describe.skipIf(browserPath === undefined)("what the page sends", () => {
     const sent = gateway.requests[0];
     expect(sizeOfJpeg(sent?.body ?? Buffer.alloc(0))).toEqual({ width: 1024, height: 768 });
     expect(sent?.body.byteLength).toBeLessThan(original / 5);
+  });
+
+  it.each([
+    ["exif", { width: 768, height: 1024 }],
+    ["ignore", { width: 1024, height: 768 }],
+  ] as const)("a turned photo is shrunk as the contract reads it: %s", async (orientation, size) => {
+    await open();
+    const { page } = stub;
+    const picture = { ...STUB_INFO.picture, orientation };
+    gateway.onInfo = json(200, { ...STUB_INFO, picture, shrink: { keeps_answer: true, least_edge: 768 } });
+    await page.reload();
+    await page.locator("#limits").getByText("up to").waitFor();
+    await giveLargePhoto(page, 6);
+    await expectHeading(page, "Pants");
+    expect(sizeOfJpeg(gateway.requests[0]?.body ?? Buffer.alloc(0))).toEqual(size);
+    // Whatever is sent, the person sees it upright.
+    const shown = page.getByRole("img", { name: "Your photo: pants" });
+    expect(await shown.evaluate((img) => img.clientHeight > img.clientWidth)).toBe(true);
   });
 
   it("a photo of 12 megapixels is sent as it is where shrinking would change the answer", async () => {
