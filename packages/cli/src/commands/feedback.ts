@@ -15,6 +15,7 @@ const FORMATS = ["folders", "csv", "jsonl"] as const;
 export const feedbackSettings = {
   format: setting(z.enum(FORMATS).default("folders"), {
     description: "What export writes: pictures in a folder per label, or a list of them as csv or jsonl.",
+    env: "FEEDBACK_FORMAT",
     placeholder: "format",
   }),
   since: setting(
@@ -22,16 +23,22 @@ export const feedbackSettings = {
       .string()
       .refine((text) => !Number.isNaN(Date.parse(text)), "a date such as 2026-11-01")
       .optional(),
-    { description: "Only corrections from this day on (UTC), or from this time on.", placeholder: "date" },
+    {
+      description: "Only corrections from this day on (UTC), or from this time on.",
+      env: "FEEDBACK_SINCE",
+      placeholder: "date",
+    },
   ),
   split: setting(z.number().min(0).max(1).optional(), {
     description:
       "Share of the items that goes to validation, the rest to train; by the pictures' content, so that the same picture always falls on the same side.",
+    env: "FEEDBACK_SPLIT",
     placeholder: "share",
   }),
   prune: setting(z.boolean().default(false), {
     description:
       "Also remove pictures from the target that were exported before and have since been taken back or expired.",
+    env: "FEEDBACK_PRUNE",
   }),
 };
 
