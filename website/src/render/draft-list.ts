@@ -1,5 +1,5 @@
 /** Drafts of earlier visits, to go on with. */
-import { titleOf } from "../draft.js";
+import { suggestedTitle, titleOf } from "../draft.js";
 import type { Item } from "../item.js";
 import { categoryOf } from "../item.js";
 import type { Say } from "../say.js";
@@ -18,7 +18,11 @@ export function createDraftList(onOpen: (itemId: string) => void) {
       list.replaceChildren(
         ...drafts.map((item) => {
           const entry = make("li");
-          const button = make("button", "link-button", titleOf(item, say) || say.words.draft.untitled);
+          const button = make(
+            "button",
+            "link-button",
+            titleOf(item, say).trim() || suggestedTitle(item, say),
+          );
           button.type = "button";
           button.addEventListener("click", () => onOpen(item.id));
           entry.append(button);

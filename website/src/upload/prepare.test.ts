@@ -56,6 +56,10 @@ describe("UploadPreparation", () => {
     });
   });
 
+  it("says of an empty file that it is damaged, and sends nothing", async () => {
+    expect(await prepare(file(0), shrinkerTo(1))).toMatchObject({ fault: { reason: "IMAGE_UNDECODABLE" } });
+  });
+
   it("turns HEIC into JPEG where the browser can, and says so where it cannot", async () => {
     const heic = file(900_000, "IMG_1.HEIC", "");
     expect((await sent(heic, shrinkerTo(950_000), info)).name).toBe("IMG_1.jpg");

@@ -157,7 +157,6 @@ export const ar: Words = {
     copied: "المسودة في الحافظة.",
     discard: "احذف هذه السلعة",
     discarded: "حُذفت السلعة من هذا المتصفح.",
-    untitled: "بلا عنوان",
     asText: (title: string, category: string) => `${title}\nالفئة: ${category}`,
   },
 

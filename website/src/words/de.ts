@@ -133,7 +133,6 @@ export const de: Words = {
     copied: "Der Entwurf ist in der Zwischenablage.",
     discard: "Diesen Artikel verwerfen",
     discarded: "Der Artikel ist aus diesem Browser gelöscht.",
-    untitled: "Ohne Titel",
     asText: (title: string, category: string) => `${title}\nKategorie: ${category}`,
   },
 

@@ -158,7 +158,6 @@ export const en = {
     copied: "The draft is on the clipboard.",
     discard: "Discard this item",
     discarded: "The item is gone from this browser.",
-    untitled: "Without a title",
     asText: (title: string, category: string) => `${title}\nCategory: ${category}`,
   },
 
