@@ -3,7 +3,7 @@
  * are written there, for the tests that replay them.
  */
 import { execFile, spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -12,6 +12,10 @@ import { promisify } from "node:util";
 import { createAccess } from "@vitrine/cli/doctor/cluster/access";
 import { examineCluster } from "@vitrine/cli/doctor/cluster/examine-cluster";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
+import { checkCluster } from "../../packages/cli/src/doctor/cluster/check-cluster.js";
+import { apiServiceSchema, ofKind, SCHEMAS } from "../../packages/cli/src/doctor/cluster/objects.js";
+import { cloudNode, clusterWith } from "../../packages/cli/src/doctor/testing/hand-made.js";
 import { recordingAccess, writeRecording } from "../../packages/cli/src/doctor/testing/recorded-access.js";
 import { kubectl, loadImages, ROOT, tryKubectl } from "./cluster.js";
 import {
@@ -279,6 +283,30 @@ test("a metrics-server that does not trust the kubelets is found by its log", as
   expect(found?.subject).toMatch(/^pod\/metrics-server-.* in doctor-metrics$/);
   expect(found?.mends.map(({ command }) => command).join()).toContain("--kubelet-insecure-tls");
 });
+
+test.each(["kind", "production", "eks", "gpu", "tensorflow-serving"])(
+  "the overlay %s that is shipped has no finding but that it was not applied",
+  async (overlay) => {
+    const text = await kubectl("kustomize", `deploy/k8s/overlays/${overlay}`);
+    const items = parseAllDocuments(text).map((document): unknown => document.toJS());
+    const api = apiServiceSchema.parse({ status: { conditions: [{ type: "Available", status: "True" }] } });
+    const findings = checkCluster(
+      clusterWith({
+        nodes: [cloudNode()],
+        namespaces: ["vitrine"],
+        metrics: { api, pods: [] },
+        workloads: ofKind(items, "Deployment", SCHEMAS.workload),
+        services: ofKind(items, "Service", SCHEMAS.service),
+        autoscalers: ofKind(items, "HorizontalPodAutoscaler", SCHEMAS.autoscaler),
+        disruptionBudgets: ofKind(items, "PodDisruptionBudget", SCHEMAS.disruptionBudget),
+        networkPolicies: ofKind(items, "NetworkPolicy", SCHEMAS.networkPolicy),
+        ingresses: ofKind(items, "Ingress", SCHEMAS.ingress),
+      }),
+      (await stat(path.join(ROOT, "models/clothing-model/1/model.onnx"))).size,
+    );
+    expect(new Set(findings.map(({ id }) => id))).toEqual(new Set(["service-without-endpoints"]));
+  },
+);
 
 /** That a server shows, as PEM. */
 async function certificateOf({ hostname, port }: URL): Promise<string> {

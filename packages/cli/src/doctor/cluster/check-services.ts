@@ -53,7 +53,9 @@ function checkService(snapshot: ClusterSnapshot, service: Service, troubled: Rea
       subject,
       problem: isScaledDown
         ? `${names.join(", ")} behind it has 0 replicas`
-        : `none of the ${pods.length} pods behind it is ready`,
+        : pods.length === 0
+          ? `${names.join(", ")} behind it has no pods`
+          : `none of the ${pods.length} pods behind it is ready`,
       seen: `kubectl get endpointslices --selector=kubernetes.io/service-name=${metadata.name}: no ready endpoint`,
       mends:
         isScaledDown && workload !== undefined
