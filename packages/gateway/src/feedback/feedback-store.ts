@@ -101,24 +101,27 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
       pictures: [...pictures.values()].map(({ kept }) => kept),
     };
     const written: string[] = [];
+    let writtenBytes = 0;
     try {
-      const added: [place: string, file: PictureFile, sha256: string][] = [];
-      for (const [place, { file, kept }] of pictures) {
-        if (!(await holds(at(place), kept))) added.push([place, file, kept.sha256]);
-      }
-      const addedBytes = added.reduce((sum, [, file]) => sum + file.bytes.byteLength, 0);
-      if (bytes + addedBytes > maxBytes) throw full(`corrections would take more than ${maxBytes} bytes`);
+      let missingBytes = 0;
+      for (const [place, { kept }] of pictures)
+        if (!(await holds(at(place), kept))) missingBytes += kept.bytes;
+      if (bytes + missingBytes > maxBytes) throw full(`corrections would take more than ${maxBytes} bytes`);
       written.push(recordNameOf(record.id));
       await writeDurably(folder, recordNameOf(record.id), Buffer.from(`${JSON.stringify(record)}\n`));
-      for (const [place, file, sha256] of added) {
+      // Looked for once more: until the record was there, another gateway might have removed what nobody else had given.
+      for (const [place, { file, kept }] of pictures) {
+        if (await holds(at(place), kept)) continue;
         written.push(place);
         await writeDurably(folder, place, file.bytes);
-        await checkWritten(at(place), sha256);
+        await checkWritten(at(place), kept.sha256);
+        bytes += kept.bytes;
+        writtenBytes += kept.bytes;
       }
-      bytes += addedBytes;
       return record;
     } catch (error) {
       await takeBack(written);
+      bytes = Math.max(0, bytes - writtenBytes);
       throw asStoreError(error);
     }
   }
