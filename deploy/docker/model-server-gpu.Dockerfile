@@ -4,7 +4,7 @@
 #   docker build -t vitrine/model-server-gpu:dev -f deploy/docker/model-server-gpu.Dockerfile .
 #   docker run --gpus all -p 8500:8500 -v "$PWD/clothes:/models/clothes" -e MODEL_NAME=clothes vitrine/model-server-gpu:dev
 #
-# Where a build cannot reach NuGet: --build-arg PROVIDERS=IMAGE, one with the two libraries in /providers.
+# Where a build cannot reach NuGet, with BuildKit: --build-arg PROVIDERS=IMAGE, one with the two libraries in /providers.
 ARG MODEL_SERVER=vitrine/model-server:dev
 ARG CUDA=nvidia/cuda:12.9.1-cudnn-runtime-ubuntu24.04
 ARG PROVIDERS=nuget
