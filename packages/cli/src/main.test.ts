@@ -34,7 +34,7 @@ test("vitrine without a command is wrong usage and shows the help", async () => 
 test("an unknown command is wrong usage and names the known ones", async () => {
   const { code, stderr } = await vitrine(["clasify"]);
   expect(code).toBe(2);
-  expect(stderr).toContain("clasify is no command, expected one of up, classify, parity, ");
+  expect(stderr).toContain("clasify is no command, expected one of up, classify, bench, parity, ");
 });
 
 test.each(COMMANDS)(

@@ -396,3 +396,43 @@ test("a namespace that is not there is told, not passed as healthy", () => {
     subject: "namespace/vitrin",
   });
 });
+
+describe("network policies", () => {
+  const gateway = deploymentOf("gateway", { env: [{ name: "TF_SERVING_HOST", value: "model:8500" }] });
+  const model = deploymentOf("model", { ports: [{ containerPort: 8500 }] });
+  const policy = (app: string, spec: object) =>
+    SCHEMAS.networkPolicy.parse({
+      metadata: { name: `for-${app}`, namespace: "shop" },
+      spec: { podSelector: { matchLabels: { app } }, ...spec },
+    });
+  const problemsOf = (...policies: ReturnType<typeof policy>[]) =>
+    checkCluster(
+      clusterWith({
+        workloads: [gateway, model],
+        services: [serviceOf("model", { clusterIP: "None", selector: {}, ports: [{ port: 8500 }] })],
+        networkPolicies: policies,
+      }),
+    ).map(({ problem }) => problem);
+  const egress = (...rules: object[]) => policy("gateway", { policyTypes: ["Egress"], egress: rules });
+  const ingress = (...from: object[]) => policy("model", { policyTypes: ["Ingress"], ingress: [{ from }] });
+
+  test("that let a gateway look up names and reach the model tier have no finding", () => {
+    expect(problemsOf()).toEqual([]);
+    expect(problemsOf(egress({ ports: [{ port: 53 }] }, { ports: [{ port: 8500 }] }))).toEqual([]);
+    expect(problemsOf(egress({ ports: [{ port: 1, endPort: 9000 }] }))).toEqual([]);
+    expect(problemsOf(egress({}))).toEqual([]);
+    expect(problemsOf(ingress({ podSelector: { matchLabels: { app: "gateway" } } }))).toEqual([]);
+    expect(problemsOf(ingress({ namespaceSelector: { matchLabels: {} } }))).toEqual([]);
+  });
+
+  test("that do not are told by what they leave out", () => {
+    expect(problemsOf(egress({ ports: [{ port: 443 }] }))).toEqual([
+      "no rule of for-gateway lets it reach port 53, so it cannot look up names",
+      "no rule of for-gateway lets it reach the model tier's port 8500",
+    ]);
+    expect(problemsOf(egress())).toHaveLength(2);
+    expect(problemsOf(ingress({ podSelector: { matchLabels: { app: "other" } } }))).toEqual([
+      "no rule of for-model lets it reach model",
+    ]);
+  });
+});

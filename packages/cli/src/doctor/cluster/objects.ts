@@ -184,7 +184,7 @@ const peer = z.object({
   namespaceSelector: labelSelector.optional(),
   ipBlock: z.object({ cidr: z.string() }).optional(),
 });
-const policyPort = z.object({ port: portReference.optional(), protocol: z.string().optional() });
+const policyPort = z.object({ port: portReference.optional(), endPort: count });
 const networkPolicy = z.object({
   metadata,
   spec: z.object({
