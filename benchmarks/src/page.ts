@@ -24,6 +24,7 @@ const PAGE_QUALITY = 0.85;
 /** Shorter edge of the pictures whose answers are compared, and of those whose time is measured. */
 const COMPARED_EDGE = 1200;
 const PHONE_EDGE = 3000;
+/** 0 leaves that part out. */
 const MOST_COMPARED = Number(process.env.VITRINE_BENCH_PHOTOS ?? 400);
 const UPLINKS = [
   { name: "1 Mbit/s up, 150 ms", bytesPerSecond: 125_000, latencyMs: 150 },
@@ -78,7 +79,7 @@ const browser = await chromium.launch({
   args: ["--disable-gpu"],
 });
 try {
-  await compareAnswers(browser, gateway.ready);
+  if (MOST_COMPARED > 0) await compareAnswers(browser, gateway.ready);
   await compareUploads(browser, gateway.ready);
 } finally {
   await browser.close();
