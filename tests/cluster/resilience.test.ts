@@ -107,7 +107,10 @@ it("a gateway that is killed by SIGKILL takes with it what it had in hand, and w
     await inNamespace("wait", "--for=condition=Ready=false", `pod/${pod.name}`, "--timeout=60s");
     await settled("gateway");
   });
-  for (const { reason } of report.failures) expect(reason).toMatch(/ECONNRESET|ECONNREFUSED|socket hang up/);
-  // Each caller's request in flight, and connections refused within the second or so until the endpoint is gone.
-  expect(report.failures.length).toBeLessThanOrEqual(40);
+  const { failures } = report;
+  for (const { reason } of failures) expect(reason).toMatch(/ECONNRESET|ECONNREFUSED|socket hang up/);
+  const inHand = failures.filter(({ reason }) => !reason.includes("ECONNREFUSED"));
+  expect(inHand.length).toBeLessThanOrEqual(CALLERS.keepingCallers + CALLERS.newCallers);
+  // Connections are refused until the cluster has noticed; about a second when nobody else needs the machine.
+  expect((failures.at(-1)?.atMs ?? 0) - (failures[0]?.atMs ?? 0)).toBeLessThan(10_000);
 });
