@@ -41,7 +41,8 @@ COPY . .
 RUN npx tsc -b packages/cli && npx vite build website --logLevel warn
 ARG TARGETARCH
 RUN node deploy/docker/assemble.js gateway "${TARGETARCH}" /dependencies /base.json /image \
-    && chmod -R u=rwX,go=rX /image
+    && chmod -R u=rwX,go=rX /image \
+    && install -d -o 1000 -g 1000 /image/var/lib/vitrine/feedback
 
 # Node.js keeps what it compiled: a quarter of the processor time of a start. See docs/images.md.
 FROM ${BASE} AS warm

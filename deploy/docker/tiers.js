@@ -11,7 +11,7 @@
 /** @type {Readonly<Record<"gateway" | "model-server", Tier>>} */
 export const TIERS = {
   gateway: {
-    commands: ["gateway", "classify", "bench", "doctor", "scaler"],
+    commands: ["gateway", "classify", "bench", "doctor", "feedback", "scaler"],
     // Reads .h5 and .keras files, for doctor before a folder with one; the model server's image has it.
     leaveOut: ["h5wasm"],
     website: true,
