@@ -44,7 +44,7 @@ RUN node deploy/docker/assemble.js gateway "${TARGETARCH}" /dependencies /base.j
     && chmod -R u=rwX,go=rX /image \
     && install -d -o 1000 -g 1000 /image/var/lib/vitrine/feedback
 
-# Node.js keeps what it compiled: a quarter of the processor time of a start. See docs/images.md.
+# Node.js keeps what it compiled, and the next start reads that. See docs/images.md for what it brings.
 FROM ${BASE} AS warm
 COPY --from=build /image/ /
 COPY package.json deploy/docker/warm.js deploy/docker/tiers.js /warm/

@@ -45,7 +45,7 @@ RUN node deploy/docker/assemble.js model-server "${TARGETARCH}" /dependencies /b
     && chmod -R u=rwX,go=rX /image \
     && mkdir -p /image/models && install -d -o 1000 -g 1000 /image/var/cache/vitrine
 
-# Node.js keeps what it compiled: a quarter of the processor time of a start. See docs/images.md.
+# Node.js keeps what it compiled, and the next start reads that. See docs/images.md for what it brings.
 FROM ${BASE} AS warm
 COPY --from=build /image/ /
 COPY package.json deploy/docker/warm.js deploy/docker/tiers.js /warm/
