@@ -4,7 +4,7 @@
  */
 import { readdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import { parentPort, workerData } from "node:worker_threads";
+import { BroadcastChannel, parentPort, workerData } from "node:worker_threads";
 
 const { model }: { model: { file: string } } = workerData;
 const folder = path.dirname(model.file);
@@ -16,7 +16,7 @@ if (deadly !== undefined) {
 
 let deathsWanted = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 const orders = new BroadcastChannel("crash");
-orders.onmessage = (order: MessageEvent): void => {
+orders.onmessage = (order: { readonly data: Int32Array<SharedArrayBuffer> }): void => {
   deathsWanted = order.data;
 };
 orders.unref();
