@@ -1,7 +1,7 @@
 /** A certificate for a server whose clients do not verify it, as of an APIService with `insecureSkipTLSVerify`. */
 import "reflect-metadata";
-import { randomBytes, webcrypto } from "node:crypto";
-import { cryptoProvider, PemConverter, X509CertificateGenerator } from "@peculiar/x509";
+import { randomBytes } from "node:crypto";
+import { PemConverter, X509CertificateGenerator } from "@peculiar/x509";
 import type { ServerTls } from "@vitrine/protocol/grpc/tls";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -10,9 +10,8 @@ const LIFETIME_MS = 10 * 365 * DAY_MS;
 
 /** Makes a key (ECDSA, P-256) and a self-signed certificate for it. Both stay in memory. */
 export async function makeCertificate(): Promise<ServerTls> {
-  cryptoProvider.set(webcrypto);
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const certificate = await X509CertificateGenerator.createSelfSigned({
     serialNumber: randomBytes(16).toString("hex"),
     name: "CN=vitrine scaler",
@@ -21,6 +20,6 @@ export async function makeCertificate(): Promise<ServerTls> {
     signingAlgorithm: algorithm,
     keys,
   });
-  const key = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
+  const key = await crypto.subtle.exportKey("pkcs8", keys.privateKey);
   return { key: PemConverter.encode(key, "PRIVATE KEY"), cert: certificate.toString("pem") };
 }

@@ -25,7 +25,7 @@ export interface WorkCounterOptions {
   readonly lookup?: (host: string) => Promise<readonly string[]>;
 }
 
-/** @throws {ServeError} MODEL_UNAVAILABLE when no pod says how much waits: an autoscaler then leaves things as they are. */
+/** @throws {ServeError} MODEL_UNAVAILABLE when less than half of the pods say it: an autoscaler then takes none away. */
 export type CountWork = (query: WorkQuery, signal: AbortSignal) => Promise<number>;
 
 /** A tier's /metrics has some tens of kilobytes. */
@@ -99,12 +99,14 @@ export function createWorkCounter(options: WorkCounterOptions): CountWork {
     const pods = await addresses(query);
     const signal = AbortSignal.any([caller, AbortSignal.timeout(timeoutMs)]);
     const parts = await Promise.all(pods.map((address) => partOf(address, query, signal)));
-    // A pod that does not answer is starting or dying: what waits there is not work for another.
     const answered = parts.filter((part) => part !== undefined);
-    if (answered.length > 0) return answered.reduce((sum, part) => sum + part, 0);
+    // A server that is too busy to answer has work, too: it counts as much as the others have on average.
+    if (answered.length > 0 && answered.length * 2 >= pods.length) {
+      return (answered.reduce((sum, part) => sum + part, 0) * pods.length) / answered.length;
+    }
     throw new ServeError(
       "MODEL_UNAVAILABLE",
-      `none of ${pods.length} pods of ${query.service} in ${query.namespace} answered ${query.metric} on port ${query.port}, expected one at least`,
+      `${answered.length} of ${pods.length} pods of ${query.service} in ${query.namespace} answered ${query.metric} on port ${query.port}, expected half of them at least`,
     );
   };
 }
