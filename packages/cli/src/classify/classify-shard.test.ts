@@ -273,6 +273,19 @@ test("merging writes the rows as vitrine classify does, once nothing is missing"
   expect((await readdir(folder)).sort()).toEqual(["all.jsonl", "list.txt", "rows"]);
 });
 
+test("an entry without a row is named by its line in the file, also where empty lines precede it", async () => {
+  const { list, rows, workOf, sources } = await bulkOf(3);
+  await writeFile(list, `\n${sources.join("\n\n")}\n`);
+  await classifyShard(
+    gatewayThat(() => pants(1)),
+    workOf(0, 2),
+    ioOf().io,
+  );
+  const { io, said } = ioOf();
+  expect(await classifyMerge.run([rows, "--list", list, "--check"], io)).toBe(1);
+  expect((await said()).stderr).toContain("missing: line 4, photos/1.jpg\n");
+});
+
 test("merging refuses rows of another list, and a row about another picture", async () => {
   const { folder, list, rows, workOf } = await bulkOf(3);
   await classifyShard(

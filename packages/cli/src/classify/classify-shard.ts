@@ -136,7 +136,7 @@ async function* entriesToDo(
 ): AsyncGenerator<Entry> {
   const again = createListFacts();
   let entry = -1;
-  for await (const source of readList(list)) {
+  for await (const { source } of readList(list)) {
     entry++;
     again.add(source);
     if (shardOf(entry, shard.of) !== shard.index) continue;

@@ -15,7 +15,7 @@ async function fileOf(content: string | Uint8Array): Promise<string> {
 
 async function entriesOf(content: string | Uint8Array): Promise<string[]> {
   const entries: string[] = [];
-  for await (const entry of readList(await fileOf(content))) entries.push(entry);
+  for await (const { source } of readList(await fileOf(content))) entries.push(source);
   return entries;
 }
 

@@ -13,6 +13,13 @@ export interface ListFacts {
   readonly entries: number;
 }
 
+export interface ListEntry {
+  /** A path or a link. */
+  readonly source: string;
+  /** Of the file, from 1: empty lines count here, though they are no entries. */
+  readonly line: number;
+}
+
 /** Of the system, when it is the list that is wrong; a disk that does not answer is another matter. */
 const WRONG_FILE: ReadonlySet<unknown> = new Set(["ENOENT", "ENOTDIR", "EISDIR", "EACCES"]);
 
@@ -21,11 +28,13 @@ const WRONG_FILE: ReadonlySet<unknown> = new Set(["ENOENT", "ENOTDIR", "EISDIR",
  *
  * @throws {UsageError} when it is not there or is no text; of the system when it cannot be read.
  */
-export async function* readList(file: string): AsyncGenerator<string> {
+export async function* readList(file: string): AsyncGenerator<ListEntry> {
+  let line = 0;
   try {
     for await (const { text } of readLines(file, MOST_LINE_BYTES)) {
-      const entry = text.trim();
-      if (entry !== "") yield entry;
+      line++;
+      const source = text.trim();
+      if (source !== "") yield { source, line };
     }
   } catch (cause) {
     if (!isWrongFile(cause)) throw cause;
@@ -44,7 +53,7 @@ function isWrongFile(cause: unknown): boolean {
 /** Reads a whole list for its facts; a second or two for a million entries. */
 export async function listFactsOf(file: string): Promise<ListFacts> {
   const facts = createListFacts();
-  for await (const entry of readList(file)) facts.add(entry);
+  for await (const { source } of readList(file)) facts.add(source);
   return facts.end();
 }
 

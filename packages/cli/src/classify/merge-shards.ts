@@ -1,6 +1,6 @@
 /** The rows of all shards as one file, in the order of the list, each entry exactly once. */
 import { CommandFailure } from "../command-failure.js";
-import { createListFacts, readList } from "./list.js";
+import { createListFacts, type ListEntry, readList } from "./list.js";
 import type { Row } from "./row.js";
 import { shardOf } from "./shard.js";
 import { bestRowOf, openShardFile, type RowReader } from "./shard-file.js";
@@ -13,7 +13,7 @@ export interface MergeResult {
   readonly rows: number;
   readonly errors: number;
   /** The first entries without a row. */
-  readonly missing: readonly { readonly entry: number; readonly source: string }[];
+  readonly missing: readonly ListEntry[];
   /** How many entries each shard lacks; only those that lack some. */
   readonly missingOfShard: ReadonlyMap<number, number>;
   /** `name/version` of the models that the runs began with. */
@@ -64,18 +64,18 @@ async function merge(
   }
 
   const facts = createListFacts();
-  const missing: { entry: number; source: string }[] = [];
+  const missing: ListEntry[] = [];
   const missingOfShard = new Map<number, number>();
   let entries = 0;
   let rows = 0;
   let errors = 0;
-  for await (const source of readList(list)) {
+  for await (const { source, line } of readList(list)) {
     const entry = entries++;
     facts.add(source);
     const shard = shardOf(entry, of);
     const found = await bestRowOf(entry, source, readersOf[shard] ?? []);
     if (found === undefined) {
-      if (missing.length < MOST_NAMED) missing.push({ entry, source });
+      if (missing.length < MOST_NAMED) missing.push({ source, line });
       missingOfShard.set(shard, (missingOfShard.get(shard) ?? 0) + 1);
       continue;
     }

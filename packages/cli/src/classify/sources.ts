@@ -33,7 +33,7 @@ export async function* findSources(
       yield* sourcesOf(argument, onSkipped);
       continue;
     }
-    for await (const entry of readList(argument.slice(1))) yield* sourcesOf(entry, onSkipped);
+    for await (const { source } of readList(argument.slice(1))) yield* sourcesOf(source, onSkipped);
   }
 }
 

@@ -87,7 +87,7 @@ function tell(result: MergeResult, { stderr }: Io): number {
     );
   }
   if (rows === entries) return EXIT_DONE;
-  for (const { entry, source } of missing) stderr.write(`missing: line ${entry + 1}, ${source}\n`);
+  for (const { line, source } of missing) stderr.write(`missing: line ${line}, ${source}\n`);
   if (entries - rows > missing.length) stderr.write(`missing: ${entries - rows - missing.length} more\n`);
   const shards = [...missingOfShard].sort(([a], [b]) => a - b);
   stderr.write(`by shard: ${shards.map(([shard, count]) => `${shard} lacks ${count}`).join(", ")}\n`);
