@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import sharp from "sharp";
@@ -23,11 +23,19 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function open(keepDays = 10, maxBytes = 1_000_000): Promise<FeedbackStore> {
+/** Before its first look is over. */
+async function openAtOnce(keepDays = 10, maxBytes = 1_000_000): Promise<FeedbackStore> {
   const note = (line: unknown) => void log.push(line);
   const logger = { info: note, warn: note, error: note };
   const store = await openFeedbackStore({ folder, keepDays, maxBytes, logger, now: () => now });
   stores.push(store);
+  return store;
+}
+
+async function open(keepDays?: number, maxBytes?: number): Promise<FeedbackStore> {
+  const store = await openAtOnce(keepDays, maxBytes);
+  // Answered when the first look is over.
+  await expect(store.withdraw("of nobody")).rejects.toMatchObject({ reason: "FEEDBACK_NOT_FOUND" });
   return store;
 }
 
@@ -83,6 +91,32 @@ describe("the store", () => {
     await (await open()).add(correction(await file("#111111"), await file("#222222")));
     const { bytes } = await open();
     expect(bytes).toBe((await file("#111111")).bytes.byteLength + (await file("#222222")).bytes.byteLength);
+  });
+
+  it("opens before it has looked through the folder, and keeps nothing before it knows what lies there", async () => {
+    const { bytes } = await file("#111111");
+    const { id } = await (await open(10)).add(correction(await file("#111111")));
+    await (await open(20)).add(correction(await file("#222222")));
+    now += 11 * DAY_MS;
+    const store = await openAtOnce(10, 2 * bytes.byteLength + 100);
+    expect((await readFeedback(folder)).records.map((record) => record.id)).toContain(id);
+    await store.add(correction(await file("#333333")));
+    expect((await readFeedback(folder)).records.map((record) => record.id)).not.toContain(id);
+    await expect(store.add(correction(await file("#444444")))).rejects.toMatchObject({
+      reason: "FEEDBACK_FULL",
+    });
+  });
+
+  it("keeps nothing while it cannot find out how much is kept, and goes on when it can", async () => {
+    const unreadable = path.join(folder, `.feedback-${"A".repeat(22)}.json`);
+    await mkdir(unreadable);
+    const store = await open();
+    await expect(store.add(correction(await file("#111111")))).rejects.toMatchObject({
+      reason: "FEEDBACK_UNWRITABLE",
+    });
+    await rmdir(unreadable);
+    await store.add(correction(await file("#111111")));
+    expect(await pictures()).toHaveLength(1);
   });
 
   it("removes what a dead writer left, once it is an hour old", async () => {

@@ -49,10 +49,11 @@ export interface FeedbackStore {
   add(correction: Correction): Promise<FeedbackRecord>;
   /** Removes a correction and its pictures, but for pictures that another correction gave as well. @throws {ServeError} FEEDBACK_NOT_FOUND. */
   withdraw(id: string): Promise<void>;
-  /** Removes what has been kept for long enough, and looks how much is there. */
+  /** Removes what has been kept for long enough, and looks how much is there; whatever else is asked for waits meanwhile. */
   sweep(): Promise<void>;
-  /** Of all pictures, as far as known. */
+  /** Of all pictures, as far as known; 0 before the first look. */
   readonly bytes: number;
+  /** Ends the looks, also one that is under way. */
   close(): void;
 }
 
@@ -64,13 +65,16 @@ const PART_LIFE_MS = 3_600_000;
 const FULL_RETRY_SECONDS = 3600;
 
 /**
- * Opens the folder, makes it where it is missing, and removes what has expired.
+ * Opens the folder and makes it where it is missing. The first look through it is under way when the promise resolves, so
+ * that a large folder delays the corrections and not the predictions.
  *
  * @throws {UsageError} when it cannot be written.
  */
 export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<FeedbackStore> {
   const { folder, keepDays, maxBytes, logger, now = Date.now } = options;
   let bytes = 0;
+  let isLookedThrough = false;
+  let isClosed = false;
   /** One change after the other, so that a picture is not removed while it is given a second time. */
   let lastChange: Promise<unknown> = Promise.resolve();
 
@@ -103,6 +107,8 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     const written: string[] = [];
     let writtenBytes = 0;
     try {
+      // The first look failed: without one nobody knows how much room there is.
+      if (!isLookedThrough) await sweep();
       let missingBytes = 0;
       for (const [place, { kept }] of pictures)
         if (!(await holds(at(place), kept))) missingBytes += kept.bytes;
@@ -137,9 +143,12 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     }
   }
 
-  /** @param others what else is kept. */
-  async function remove(record: FeedbackRecord, others: Iterable<FeedbackRecord>): Promise<void> {
-    const needed = new Set([...others].flatMap(placesOf));
+  /**
+   * Removes a record and those of its pictures that no other needs.
+   *
+   * @param needed places of the pictures of all that stay.
+   */
+  async function remove(record: FeedbackRecord, needed: ReadonlySet<string>): Promise<void> {
     for (const picture of record.pictures) {
       const place = pictureFileOf(record.label, picture);
       if (needed.has(place)) continue;
@@ -159,10 +168,7 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
         );
       }
       const { records } = await readFeedback(folder);
-      await remove(
-        record,
-        records.filter((other) => other.id !== id),
-      );
+      await remove(record, placesOf(records.filter((other) => other.id !== id)));
     } catch (error) {
       throw asStoreError(error);
     }
@@ -170,22 +176,26 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
 
   async function sweep(): Promise<void> {
     const { records, broken, parts } = await readFeedback(folder);
-    const kept = new Map(records.map((record) => [record.id, record]));
-    let removed = 0;
-    for (const record of records) {
-      if (Date.parse(record.delete_after) > now()) continue;
-      kept.delete(record.id);
-      await remove(record, kept.values());
-      removed += 1;
+    const time = now();
+    const isExpired = (record: FeedbackRecord) => Date.parse(record.delete_after) <= time;
+    const expired = records.filter(isExpired);
+    const kept = records.filter((record) => !isExpired(record));
+    const needed = placesOf(kept);
+    for (const record of expired) {
+      if (isClosed) return;
+      await remove(record, needed);
     }
     for (const name of parts) await removeStale(at(name));
     const sizes = new Map(
-      [...kept.values()].flatMap((record) =>
+      kept.flatMap((record) =>
         record.pictures.map((picture) => [pictureFileOf(record.label, picture), picture.bytes] as const),
       ),
     );
     bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-    if (removed > 0) logger.info({ removed, kept: kept.size }, "corrections expired and were removed");
+    isLookedThrough = true;
+    if (expired.length > 0) {
+      logger.info({ removed: expired.length, kept: kept.length }, "corrections expired and were removed");
+    }
     if (broken.length > 0) logger.warn({ broken }, "records of corrections cannot be read");
   }
 
@@ -197,13 +207,15 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     }
   }
 
-  await prepareFolder(folder);
-  await sweep();
-  const timer = setInterval(() => {
+  function look(): void {
     inTurn(sweep).catch((error: unknown) =>
       logger.error({ err: error }, "corrections could not be looked through"),
     );
-  }, SWEEP_MS);
+  }
+
+  await prepareFolder(folder);
+  look();
+  const timer = setInterval(look, SWEEP_MS);
   timer.unref();
 
   return {
@@ -213,7 +225,10 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     get bytes() {
       return bytes;
     },
-    close: () => clearInterval(timer),
+    close() {
+      isClosed = true;
+      clearInterval(timer);
+    },
   };
 }
 
@@ -232,8 +247,10 @@ async function prepareFolder(folder: string): Promise<void> {
   }
 }
 
-function placesOf(record: FeedbackRecord): string[] {
-  return record.pictures.map((picture) => pictureFileOf(record.label, picture));
+function placesOf(records: readonly FeedbackRecord[]): Set<string> {
+  return new Set(
+    records.flatMap(({ label, pictures }) => pictures.map((picture) => pictureFileOf(label, picture))),
+  );
 }
 
 function keptPictureOf({ bytes, mediaType, width, height }: PictureFile): KeptPicture {

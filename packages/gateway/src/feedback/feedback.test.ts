@@ -386,7 +386,9 @@ describe("time", () => {
       '"delete_after":"2020-01-01T00:00:00.000Z"',
     );
     await writeFile(record, text);
-    await start();
+    const next = await start();
+    // Answered when the first look is over.
+    expect((await withdraw(next, "A".repeat(22))).status).toBe(404);
     expect((await readFeedback(folder)).records.map((each) => each.id)).toEqual([kept.id]);
     expect(await picturesIn()).toHaveLength(2);
     expect(await picturesIn()).toContain(path.join("pants", "of-somebody-else.jpg"));
