@@ -115,7 +115,8 @@ async function askThroughForward(
     [...common, "port-forward", `--namespace=${namespace}`, `pod/${pod}`, `:${port}`],
     { stdio: ["ignore", "pipe", "ignore"], env: environment },
   );
-  const closed = once(child, "close");
+  // A program that cannot be started is no answer either; its output ends, and so does the loop below.
+  const closed = once(child, "close").catch(() => undefined);
   const end = (): void => void child.kill();
   limit.addEventListener("abort", end, { once: true });
   try {
