@@ -8,6 +8,9 @@ import { type ClusterSnapshot, inNamespace, nameOf, namesText } from "./snapshot
 /** What metrics-server logs when it refuses a kubelet's certificate. */
 const UNTRUSTED_KUBELET = /x509|tls: failed to verify certificate/;
 
+/** While metrics are there a refusal counts for two rounds: it asks each kubelet every 60 s or more often. */
+const FRESH_MS = 120_000;
+
 /** @param troubled workloads with a fault of their own, which leaves their autoscaler without figures. */
 export function checkAutoscalers(snapshot: ClusterSnapshot, troubled: ReadonlySet<string>): Finding[] {
   const wantsMetrics = snapshot.autoscalers.some(({ spec }) =>
@@ -24,13 +27,17 @@ export function checkAutoscalers(snapshot: ClusterSnapshot, troubled: ReadonlySe
 
 function checkMetricsServer(snapshot: ClusterSnapshot, isWanted: boolean): Finding[] {
   const { api, pods } = snapshot.metrics;
+  const available = api?.status.conditions.find(({ type }) => type === "Available");
+  const now = snapshot.serverTime ?? snapshot.now;
   const untrusting = pods.flatMap(({ pod, log }) => {
     const line = log.split("\n").findLast((one) => UNTRUSTED_KUBELET.test(one));
-    return line === undefined ? [] : [untrustedKubelets(snapshot, pod, line)];
+    if (line === undefined) return [];
+    // Of a refusal that is over the mend would be a change to a cluster in order.
+    if (available?.status === "True" && !isFresh(line, now)) return [];
+    return [untrustedKubelets(snapshot, pod, line)];
   });
   if (untrusting.length > 0) return untrusting;
   if (api === undefined) return isWanted ? [missing(snapshot)] : [];
-  const available = api.status.conditions.find(({ type }) => type === "Available");
   if (available?.status !== "False") return [];
   const { name = "metrics-server", namespace = "kube-system" } = api.spec.service ?? {};
   return [
@@ -45,6 +52,19 @@ function checkMetricsServer(snapshot: ClusterSnapshot, isWanted: boolean): Findi
       ],
     }),
   ];
+}
+
+/**
+ * Source: klog's header, `Lmmdd hh:mm:ss.uuuuuu` without a year, in the time zone of the container, which is UTC in
+ * metrics-server's image. A line without one is of no known time, and not fresh.
+ */
+function isFresh(line: string, now: number): boolean {
+  const [, month, day, time] = /^[IWEF](\d\d)(\d\d) (\d\d:\d\d:\d\d)/.exec(line) ?? [];
+  const year = new Date(now).getUTCFullYear();
+  // On New Year's Day the line may be of the year before.
+  return [year, year - 1].some(
+    (one) => Math.abs(now - Date.parse(`${one}-${month}-${day}T${time}Z`)) <= FRESH_MS,
+  );
 }
 
 function missing(snapshot: ClusterSnapshot): Finding {

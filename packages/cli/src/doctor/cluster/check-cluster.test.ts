@@ -227,10 +227,32 @@ describe("an autoscaler", () => {
     expect(checkCluster(snapshot)).toEqual([]);
   });
 
-  test("on kind, certificates that metrics-server refuses are waved through by a mend that can be taken back", () => {
-    const log =
-      'E1121 scraper.go:149] "Failed to scrape node" err="x509: cannot validate certificate for 172.18.0.2 because it doesn\'t contain any IP SANs"';
+  const refusedAt = (time: string) => [
+    {
+      pod: podIn("metrics-server", {}),
+      log: `E1121 ${time}.208969       1 scraper.go:149] "Failed to scrape node" err="x509: cannot validate certificate for 172.18.0.2 because it doesn't contain any IP SANs"`,
+    },
+  ];
+
+  test("with metrics is not mended for a certificate that was refused minutes ago", () => {
+    const metricsOf = (time: string) => ({ ...available("True"), pods: refusedAt(time) });
+    expect(checkCluster(clusterWith({ nodes: [kindNode()], metrics: metricsOf("11:57:30") }))).toEqual([]);
+    expect(idsOf(clusterWith({ nodes: [kindNode()], metrics: metricsOf("11:59:30") }))).toEqual([
+      "metrics-server-tls",
+    ]);
+  });
+
+  test("on New Year's Day knows a refusal of last year by its time", () => {
+    const serverTime = Date.parse("2027-01-01T00:00:20Z");
+    const log = 'E1231 23:59:50.208969       1 scraper.go:149] err="x509: unknown authority"';
     const metrics = { ...available("True"), pods: [{ pod: podIn("metrics-server", {}), log }] };
+    expect(idsOf(clusterWith({ nodes: [kindNode()], metrics, now: serverTime, serverTime }))).toEqual([
+      "metrics-server-tls",
+    ]);
+  });
+
+  test("on kind, certificates that metrics-server refuses are waved through by a mend that can be taken back", () => {
+    const metrics = { ...available("False"), pods: refusedAt("11:55:10") };
     const found = only(clusterWith({ nodes: [kindNode()], metrics }));
     expect(found.id).toBe("metrics-server-tls");
     expect(found.mends[0]?.command).toContain("--kubelet-insecure-tls");
