@@ -48,6 +48,7 @@ export function useStubPage(browserPath: string | undefined): StubPage {
 
   beforeEach(() => {
     gateway.requests.length = 0;
+    gateway.broken = undefined;
     gateway.onPredict = answered;
     gateway.onInfo = json(200, STUB_INFO);
     gateway.onPicture = json(400, problemOf(400, "IMAGE_URL_FAILED"));

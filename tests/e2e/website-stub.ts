@@ -89,6 +89,8 @@ export class StubGateway {
   onInfo: PredictHandler = json(200, STUB_INFO);
   /** What `GET /picture` answers; a gateway without that picture by default. */
   onPicture: PredictHandler = json(400, problemOf(400, "IMAGE_URL_FAILED"));
+  /** Files of the site that are not there at the moment, by their path. */
+  broken: RegExp | undefined;
   readonly #site: string;
   readonly #server = createServer((request, response) => {
     this.#answer(request, response).catch((error: unknown) => response.destroy(error as Error));
@@ -123,6 +125,8 @@ export class StubGateway {
       const stubRequest = { contentType, authorization, body: await readBody(request) };
       if (pathname === "/predict") this.requests.push(stubRequest);
       handler(stubRequest, response);
+    } else if (this.broken?.test(pathname) === true) {
+      response.writeHead(404).end();
     } else {
       const file = pathname === "/" ? "index.html" : pathname.slice(1);
       response

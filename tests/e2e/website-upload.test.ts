@@ -6,7 +6,7 @@ import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { findBrowser } from "./browser.js";
 import { expectHeading, headingOf } from "./website-page.js";
-import { json, STUB_INFO } from "./website-stub.js";
+import { answerOf, json, STUB_INFO } from "./website-stub.js";
 import { answered, SITE, useStubPage } from "./website-stub-page.js";
 
 const shrinkable = json(200, { ...STUB_INFO, shrink: { keeps_answer: true, least_edge: 768 } });
@@ -124,6 +124,23 @@ describe.skipIf(browserPath === undefined)("what the page sends", () => {
     const original = await giveLargePhoto(stub.page);
     await expectHeading(stub.page, "Pants");
     expect(gateway.requests[0]?.body.byteLength).toBeGreaterThan(original);
+  });
+
+  it("a photo whose shrinking breaks is sent as it is, and the next one is shrunk again", async () => {
+    await open();
+    const { page } = stub;
+    gateway.onInfo = shrinkable;
+    await page.reload();
+    await page.locator("#limits").getByText("up to").waitFor();
+    gateway.broken = /shrink-worker/;
+    const original = await giveLargePhoto(page);
+    await expectHeading(page, "Pants");
+    expect(gateway.requests[0]?.body.byteLength).toBeGreaterThan(original);
+    gateway.broken = undefined;
+    gateway.onPredict = json(200, answerOf({ hat: 0.9, dress: 0.1 }));
+    await giveLargePhoto(page);
+    await expectHeading(page, "Hat");
+    expect(gateway.requests[1]?.body.byteLength).toBeLessThan(original / 5);
   });
 
   it("on a slow network a photo of 12 megapixels shows its way, can be cancelled, and gets there", async () => {

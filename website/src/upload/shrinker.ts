@@ -24,15 +24,24 @@ interface TrustedTypes {
 
 declare const trustedTypes: TrustedTypes | undefined;
 
-/** The only address that the page's security policy lets become a script: that of the thread. */
+let trustedUrl: string | undefined;
+
+/**
+ * The only address that the page's security policy lets become a script: that of the thread. Made once, as browsers
+ * refuse a second policy of the same name.
+ */
 function trustedWorkerUrl(): string {
-  if (typeof trustedTypes === "undefined") return workerUrl;
-  return trustedTypes
-    .createPolicy("vitrine", { createScriptURL: () => workerUrl })
-    .createScriptURL(workerUrl);
+  trustedUrl ??=
+    typeof trustedTypes === "undefined"
+      ? workerUrl
+      : trustedTypes.createPolicy("vitrine", { createScriptURL: () => workerUrl }).createScriptURL(workerUrl);
+  return trustedUrl;
 }
 
-/** Starts the thread with the first photo, and keeps it. A browser without it sends photos as they are. */
+/**
+ * Starts the thread with the first photo, and keeps it until it breaks: its photos are then sent as they are, and
+ * the next one starts another. A browser without threads sends all photos as they are.
+ */
 export function createShrinker(): Shrinker {
   const waiting = new Map<number, (shrunk: Shrunk) => void>();
   let count = 0;
@@ -44,7 +53,10 @@ export function createShrinker(): Shrinker {
       waiting.get(data.id)?.(data);
       waiting.delete(data.id);
     });
+    // Its script did not come, or it ended: it would answer nothing that it is given from here on.
     started.addEventListener("error", () => {
+      started.terminate();
+      worker = undefined;
       for (const settle of waiting.values()) settle(UNTOUCHED);
       waiting.clear();
     });
