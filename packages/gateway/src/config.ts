@@ -293,7 +293,8 @@ export const gatewaySettings = {
       .min(1)
       .default(1024 * MEBIBYTE),
     {
-      description: "Most bytes of the pictures in that folder; more corrections are refused with 507.",
+      description:
+        "Most bytes of the pictures in that folder, and 4096 for each correction's record; more corrections are refused with 507.",
       placeholder: "bytes",
     },
   ),

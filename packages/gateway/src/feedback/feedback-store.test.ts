@@ -5,7 +5,7 @@ import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PictureFile } from "../pixels/picture-file.js";
 import { folderOfLabel, readFeedback } from "./feedback-record.js";
-import { type FeedbackStore, openFeedbackStore } from "./feedback-store.js";
+import { type FeedbackStore, openFeedbackStore, RECORD_BYTES } from "./feedback-store.js";
 
 const DAY_MS = 86_400_000;
 let folder: string;
@@ -69,7 +69,7 @@ describe("the store", () => {
     await store.sweep();
     expect(await pictures()).toHaveLength(1);
     expect(log).toEqual([{ removed: 1, kept: 1 }]);
-    expect(store.bytes).toBe((await file("#222222")).bytes.byteLength);
+    expect(store.bytes).toBe((await file("#222222")).bytes.byteLength + RECORD_BYTES);
   });
 
   it("keeps a picture for as long as the last of those who gave it said", async () => {
@@ -90,7 +90,22 @@ describe("the store", () => {
   it("knows what lies in the folder when it opens it", async () => {
     await (await open()).add(correction(await file("#111111"), await file("#222222")));
     const { bytes } = await open();
-    expect(bytes).toBe((await file("#111111")).bytes.byteLength + (await file("#222222")).bytes.byteLength);
+    expect(bytes).toBe(
+      (await file("#111111")).bytes.byteLength + (await file("#222222")).bytes.byteLength + RECORD_BYTES,
+    );
+  });
+
+  it("counts records as well, so that one picture given again and again fills it too", async () => {
+    const store = await open(10, 3 * RECORD_BYTES + 2000);
+    const picture = await file("#111111");
+    const { id } = await store.add(correction(picture));
+    await store.add(correction(picture));
+    await store.add(correction(picture));
+    await expect(store.add(correction(picture))).rejects.toMatchObject({ reason: "FEEDBACK_FULL" });
+    expect((await open(10, 1)).bytes).toBe(store.bytes);
+    await store.withdraw(id);
+    await store.add(correction(picture));
+    expect((await readFeedback(folder)).records).toHaveLength(3);
   });
 
   it("opens before it has looked through the folder, and keeps nothing before it knows what lies there", async () => {
@@ -98,7 +113,7 @@ describe("the store", () => {
     const { id } = await (await open(10)).add(correction(await file("#111111")));
     await (await open(20)).add(correction(await file("#222222")));
     now += 11 * DAY_MS;
-    const store = await openAtOnce(10, 2 * bytes.byteLength + 100);
+    const store = await openAtOnce(10, 2 * (bytes.byteLength + RECORD_BYTES) + 100);
     expect((await readFeedback(folder)).records.map((record) => record.id)).toContain(id);
     await store.add(correction(await file("#333333")));
     expect((await readFeedback(folder)).records.map((record) => record.id)).not.toContain(id);

@@ -26,7 +26,7 @@ import {
 export interface FeedbackStoreOptions {
   readonly folder: string;
   readonly keepDays: number;
-  /** Of all pictures in the folder, other gateways' included as of the last look. */
+  /** Of all pictures and records in the folder, other gateways' included as of the last look. */
   readonly maxBytes: number;
   readonly logger: Pick<Logger, "warn" | "info" | "error">;
   /** Milliseconds since 1970. */
@@ -51,11 +51,14 @@ export interface FeedbackStore {
   withdraw(id: string): Promise<void>;
   /** Removes what has been kept for long enough, and looks how much is there; whatever else is asked for waits meanwhile. */
   sweep(): Promise<void>;
-  /** Of all pictures, as far as known; 0 before the first look. */
+  /** Of all pictures, and {@link RECORD_BYTES} for each record, as far as known; 0 before the first look. */
   readonly bytes: number;
   /** Ends the looks, also one that is under way. */
   close(): void;
 }
+
+/** What a record is counted as: the block that a file of its size takes. */
+export const RECORD_BYTES = 4096;
 
 const DAY_MS = 86_400_000;
 const SWEEP_MS = 3_600_000;
@@ -109,12 +112,14 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     try {
       // The first look failed: without one nobody knows how much room there is.
       if (!isLookedThrough) await sweep();
-      let missingBytes = 0;
+      let missingBytes = RECORD_BYTES;
       for (const [place, { kept }] of pictures)
         if (!(await holds(at(place), kept))) missingBytes += kept.bytes;
       if (bytes + missingBytes > maxBytes) throw full(`corrections would take more than ${maxBytes} bytes`);
       written.push(recordNameOf(record.id));
       await writeDurably(folder, recordNameOf(record.id), Buffer.from(`${JSON.stringify(record)}\n`));
+      bytes += RECORD_BYTES;
+      writtenBytes += RECORD_BYTES;
       // Looked for once more: until the record was there, another gateway might have removed what nobody else had given.
       for (const [place, { file, kept }] of pictures) {
         if (await holds(at(place), kept)) continue;
@@ -156,6 +161,7 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
       bytes = Math.max(0, bytes - picture.bytes);
     }
     await unlinkIfThere(at(recordNameOf(record.id)));
+    bytes = Math.max(0, bytes - RECORD_BYTES);
   }
 
   async function withdraw(id: string): Promise<void> {
@@ -191,7 +197,8 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
         record.pictures.map((picture) => [pictureFileOf(record.label, picture), picture.bytes] as const),
       ),
     );
-    bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+    const ofRecords = RECORD_BYTES * (kept.length + broken.length);
+    bytes = [...sizes.values()].reduce((sum, size) => sum + size, ofRecords);
     isLookedThrough = true;
     if (expired.length > 0) {
       logger.info({ removed: expired.length, kept: kept.length }, "corrections expired and were removed");

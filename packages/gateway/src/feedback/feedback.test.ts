@@ -9,6 +9,7 @@ import { contract, model, startTestGateway, type TestGateway } from "../testing/
 import { type HttpHost, startHttpHost } from "../testing/http-host.js";
 import { floats } from "../testing/model-tier.js";
 import { readFeedback } from "./feedback-record.js";
+import { RECORD_BYTES } from "./feedback-store.js";
 
 /** With a place, a copyright and a small picture in it. */
 let photo: Buffer;
@@ -207,7 +208,7 @@ describe("a correction", () => {
     }
     const sizes = await Promise.all((await picturesIn()).map((name) => stat(path.join(folder, name))));
     const bytes = sizes.reduce((sum, { size }) => sum + size, 0);
-    expect(text).toContain(`vitrine_gateway_feedback_bytes ${bytes}`);
+    expect(text).toContain(`vitrine_gateway_feedback_bytes ${bytes + 3 * RECORD_BYTES}`);
     expect(text).toMatch(/^vitrine_gateway_held_bytes 0$/m);
     expect(text).toMatch(/^vitrine_gateway_predictions_in_flight 0$/m);
   });
@@ -278,7 +279,7 @@ describe("nothing is kept", () => {
   });
 
   it("when the folder is full, and 507 says so", async () => {
-    const setup = await start({ feedbackMaxBytes: "800" });
+    const setup = await start({ feedbackMaxBytes: String(2 * RECORD_BYTES + 1000) });
     const answers: number[] = [];
     for (const background of ["#111111", "#222222", "#333333", "#444444"]) {
       const file = await sharp({ create: { width: 60, height: 40, channels: 3, background } })

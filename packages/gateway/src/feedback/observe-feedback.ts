@@ -16,7 +16,7 @@ export function createFeedbackMetrics(
   });
   new Gauge({
     name: "vitrine_gateway_feedback_bytes",
-    help: "Bytes of the pictures kept as corrections, counted against feedback-max-bytes",
+    help: "Bytes of the pictures and records kept as corrections, counted against feedback-max-bytes",
     registers,
     collect() {
       this.set(store.bytes);
