@@ -24,8 +24,8 @@ export interface Invocation<S extends Settings> {
 export interface CommandDefinition<S extends Settings> {
   readonly name: string;
   readonly description: string;
-  /** Positional arguments as commander writes them, such as `[paths...]`. */
-  readonly args?: { readonly form: string; readonly description: string };
+  /** Positional arguments, each as commander writes it, such as `[paths...]`; only the last may be several. */
+  readonly args?: readonly (readonly [form: string, meaning: string])[];
   /** Command lines with a word on each, shown under --help. */
   readonly examples: readonly (readonly [line: string, meaning: string])[];
   readonly settings: S;
@@ -90,7 +90,7 @@ function buildCommand<S extends Settings>(
     .showHelpAfterError(`See vitrine ${definition.name} --help`)
     // Without an action commander does not check the number of arguments.
     .action(() => {});
-  if (definition.args !== undefined) command.argument(definition.args.form, definition.args.description);
+  for (const [form, meaning] of definition.args ?? []) command.argument(form, meaning);
   if (definition.unknownFlags === "tell") command.allowUnknownOption().allowExcessArguments();
   addSettings(command, definition.settings);
   const width = Math.max(...definition.examples.map(([line]) => line.length));

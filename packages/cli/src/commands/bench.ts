@@ -99,10 +99,7 @@ export const bench = defineCommand({
   description: `Loads a gateway with pictures and says how many it answers per second, how long that takes, and in which stage. Without
 --gateway both tiers are brought up on this machine for it. Ctrl-C ends the load and prints what there is. Exits with 1
 when a request failed.`,
-  args: {
-    form: "[paths...]",
-    description: "pictures, folders, links, @LIST (default: pictures that Vitrine ships)",
-  },
+  args: [["[paths...]", "pictures, folders, links, @LIST (default: pictures that Vitrine ships)"]],
   examples: [
     ["vitrine bench", "both tiers on this machine, 8 callers, 30 s"],
     ["vitrine bench photos/ --rate 50 --arrivals poisson", "as 50 people a second would ask"],

@@ -28,7 +28,7 @@ export const classifyMerge = defineCommand({
   name: "classify merge",
   description: `Joins the rows that vitrine classify --shard has written: in the order of the list, each entry exactly once.
 PATH is the folder of the rows, or one of its files. Exits with 1 and says what is missing when entries have no row.`,
-  args: { form: "<paths...>", description: "folders or files of rows" },
+  args: [["<paths...>", "folders or files of rows"]],
   examples: [
     ["vitrine classify merge rows/ --list list.txt --output all.jsonl", "when all shards are done"],
     ["vitrine classify merge rows/ --list list.txt --check", "how far they are"],

@@ -74,7 +74,7 @@ const classifyPictures = defineCommand({
   description: `Classifies pictures, one row each, in the order given. PATH is a file, a folder (recursively), a link, or
 @LIST: a file, also gzipped, with one path or link a line. Exits with 1 when any picture failed; with --shard errors are
 rows, and it exits with 0 when each picture has one. vitrine classify merge --help: the rows of all shards as one file.`,
-  args: { form: "<paths...>", description: "pictures, folders, links, @LIST" },
+  args: [["<paths...>", "pictures, folders, links, @LIST"]],
   examples: [
     ["vitrine classify photos/", "a folder, as a table"],
     ["vitrine classify shirt.jpg https://example.com/hat.jpg --top 1", "a file and a link"],

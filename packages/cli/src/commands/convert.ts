@@ -70,7 +70,7 @@ export const convert = defineCommand({
   description: `Converts SRC (.h5, .keras, .onnx, or a SavedModel's folder) to DST: a .onnx file, or a version folder with a
 SavedModel or model.onnx. A DST that holds version folders gets the next version. What was written is read back and run
 before it takes its place; a conversion that fails leaves nothing.`,
-  args: { form: "<paths...>", description: "SRC DST" },
+  args: [["<paths...>", "SRC DST"]],
   examples: [
     ["vitrine convert xception.h5 clothing-model/1", "a SavedModel, with the names that TensorFlow gives"],
     ["vitrine convert model.keras model.onnx --opset 17", "one ONNX file"],

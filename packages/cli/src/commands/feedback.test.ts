@@ -140,7 +140,7 @@ describe("vitrine feedback export", () => {
     expect(told.talk).toMatch(/1 in .* add --prune/);
     expect(await picturesIn(target)).toHaveLength(3);
     const pruned = await vitrine("export", kept, target, "--prune");
-    expect(pruned.talk).toContain("1 removed that are not kept any more");
+    expect(pruned.talk).toContain("1 removed that are not kept or not agreed on any more");
     expect((await picturesIn(target)).map((name) => path.dirname(name))).toEqual(["hat", "pants"]);
     expect(await readFile(own, "utf8")).toBe("x");
   });
@@ -154,6 +154,37 @@ describe("vitrine feedback export", () => {
     expect(talk).toContain("1 copied");
     expect(talk).not.toContain("removed");
     expect(await picturesIn(target)).toHaveLength(2);
+  });
+
+  it.each([[[]], [["--since", "2026-01-01"]], [["--since", "2026-11-05"]]])(
+    "removes what people have come to disagree about, with %j",
+    async (since) => {
+      now = Date.parse("2026-11-01T12:00:00Z");
+      await give("pants", null, 10);
+      await give("hat", null, 20);
+      await vitrine("export", kept, target);
+      now += 5 * 86_400_000;
+      await give("shorts", null, 10);
+      const told = await vitrine("export", kept, target, ...since);
+      expect(told.talk).toMatch(/^1 in .* are contradicted/m);
+      expect(await picturesIn(target)).toHaveLength(2);
+      const { out } = await vitrine("export", kept, target, "--prune", ...since);
+      expect(out).toContain("pants, shorts");
+      expect((await picturesIn(target)).map((name) => path.dirname(name))).toEqual(["hat"]);
+    },
+  );
+
+  it("keeps a picture on its side when the one that tied it to its item is too old to be taken", async () => {
+    now = Date.parse("2026-11-01T12:00:00Z");
+    const shades = Array.from({ length: 20 }, (_, index) => 10 * index);
+    for (const shade of shades) await give("pants", null, shade, shade + 2);
+    now += 5 * 86_400_000;
+    for (const shade of shades) await give("pants", null, shade);
+    await vitrine("export", kept, target, "--split", "0.5");
+    const before = await picturesIn(target);
+    const options = ["--split", "0.5", "--since", "2026-11-05", "--prune"];
+    expect((await vitrine("export", kept, target, ...options)).talk).toContain("0 copied");
+    expect(await picturesIn(target)).toEqual(before);
   });
 
   it("lists them as CSV or JSON lines, without pictures", async () => {
@@ -187,7 +218,9 @@ describe("vitrine feedback export", () => {
 
   it.each([
     [["export", "nowhere", "target"], /nowhere was no folder/],
+    [["export"], /missing required argument 'folder'/],
     [["export", "KEPT"], /target was missing/],
+    [["export", "KEPT", "target", "other"], /too many arguments/],
     [["export", "KEPT", "KEPT/inner"], /lay in the folder of corrections/],
     [["export", "KEPT", "-"], /target was -, expected a folder/],
     [["export", "KEPT", "x.csv", "--format", "csv", "--prune"], /--prune/],
@@ -198,6 +231,15 @@ describe("vitrine feedback export", () => {
     const { code, talk } = await vitrine(...args.map((arg) => arg.replace("KEPT", kept)));
     expect([code, talk]).toEqual([2, expect.stringMatching(words)]);
   });
+});
+
+it("shows each argument of vitrine feedback with its own name and meaning", async () => {
+  const { code, out } = await vitrine("--help");
+  expect(code).toBe(0);
+  expect(out).toContain("Usage: vitrine feedback [options] <action> <folder> [target]\n");
+  expect(out).toMatch(
+    /^ {2}action +export or stats\n {2}folder +the folder of corrections\n {2}target +for export/m,
+  );
 });
 
 describe("vitrine feedback stats", () => {

@@ -37,7 +37,7 @@ export const feedbackSettings = {
   }),
   prune: setting(z.boolean().default(false), {
     description:
-      "Also remove pictures from the target that were exported before and have since been taken back or expired.",
+      "Also remove pictures from the target that were exported before and have since been taken back, expired or been given another label.",
     env: "FEEDBACK_PRUNE",
   }),
 };
@@ -49,11 +49,11 @@ export const feedback = defineCommand({
   description: `Reads the corrections that a gateway keeps in --feedback-dir. "export" copies their pictures into a folder per label,
 which training reads, or lists them; "stats" says how many there are and what the model takes for what. A picture that
 people gave different labels is left out and named.`,
-  args: {
-    form: "<action> <folder> <target...>",
-    description:
-      "export or stats; the folder of corrections; for export the folder or file to write, - for standard output",
-  },
+  args: [
+    ["<action>", "export or stats"],
+    ["<folder>", "the folder of corrections"],
+    ["[target]", "for export: the folder or file to write, - for standard output"],
+  ],
   examples: [
     ["vitrine feedback stats corrections/", "counts per label, and what the model took for what"],
     [
@@ -125,10 +125,11 @@ async function writeFolders(
   });
   io.stdout.write(summaryOf(corrections, split));
   io.stderr.write(`${copied} copied to ${to}, ${alreadyThere} there already\n`);
-  if (gone.length > 0 && prune) io.stderr.write(`${gone.length} removed that are not kept any more\n`);
+  if (gone.length > 0 && prune)
+    io.stderr.write(`${gone.length} removed that are not kept or not agreed on any more\n`);
   else if (gone.length > 0) {
     io.stderr.write(
-      `${gone.length} in ${to} were exported before and have been taken back, have expired, or have another place by now: add --prune to remove them\n`,
+      `${gone.length} in ${to} were exported before and have been taken back, have expired, are contradicted, or have another place by now: add --prune to remove them\n`,
     );
   }
   if (missing.length === 0) return EXIT_DONE;

@@ -35,7 +35,7 @@ export const inspect = defineCommand({
   name: "inspect",
   description: `Says what a model takes and gives: .h5, .keras, .onnx, a SavedModel's folder, or a folder of versions. With
 --all or --tag-set the text is that of saved_model_cli show.`,
-  args: { form: "[path]", description: "the model's file or folder" },
+  args: [["[path]", "the model's file or folder"]],
   examples: [
     ["vitrine inspect xception.h5", "inputs, outputs, classes, a contract to begin with"],
     ["vitrine inspect clothing-model/1 --all", "what saved_model_cli show --all prints"],

@@ -43,7 +43,7 @@ export const parity = defineCommand({
   name: "parity",
   description: `Compares the tensor that Vitrine makes of a photo with the one that training made of it, names the first step at
 which they part ways, and says what to set in the contract. Exits with 0 when they are equal, with 1 when they differ.`,
-  args: { form: "<photo>", description: "the picture, as a file" },
+  args: [["<photo>", "the picture, as a file"]],
   examples: [
     ["vitrine parity shirt.jpg --expect shirt.npy", "against the clothing model's contract"],
     ["vitrine parity shirt.jpg --expect shirt.npy --contract models/birds/1", "against another's"],

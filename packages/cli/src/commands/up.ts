@@ -51,10 +51,7 @@ const GRACE_MS = 25_000;
 export const up = defineCommand({
   name: "up",
   description: "Brings up the gateway, with the website, and the model server as two processes.",
-  args: {
-    form: "[base-path]",
-    description: "folder that holds the model's versions (default: the clothing model)",
-  },
+  args: [["[base-path]", "folder that holds the model's versions (default: the clothing model)"]],
   examples: [
     ["vitrine up", "the clothing model on http://127.0.0.1:9696"],
     ["vitrine up models/birds --port 8080", "another model, another port"],

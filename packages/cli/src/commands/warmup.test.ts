@@ -55,5 +55,6 @@ test("a folder that is not there or has no model, and no photo, are told", async
   const { code, stderr } = await warmup(path.join(base, "empty"), DRAWING);
   expect(code).toBe(2);
   expect(stderr).toContain("empty held no model, expected a version's folder or one with versions");
-  expect((await warmup(base)).stderr).toContain("no photo was found");
+  expect((await warmup(base)).stderr).toContain("missing required argument 'photos'");
+  expect((await warmup(base, path.join(base, "empty"))).stderr).toContain("no photo was found");
 });

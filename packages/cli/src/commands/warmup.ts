@@ -45,11 +45,10 @@ export const warmup = defineCommand({
   description: `Prepares photos as the gateway would for a model and writes them into the version's folder, as
 assets.extra/tf_serving_warmup_requests. Vitrine and TensorFlow Serving run them before that version is available, so
 that its first answer is as quick as the others. Each is tried first; a file that is there is replaced.`,
-  args: {
-    form: "<model> <photos...>",
-    description:
-      "a version's folder, or one with versions, of which the highest is taken; then pictures or folders",
-  },
+  args: [
+    ["<model>", "a version's folder, or one with versions, of which the highest is taken"],
+    ["<photos...>", "pictures or folders"],
+  ],
   examples: [
     ["vitrine warmup models/clothing-model shirt.jpg", "for the highest version"],
     ["vitrine warmup models/birds/3 photos/", "for version 3"],
