@@ -27,13 +27,14 @@ export interface LabelledPicture {
 }
 
 export interface Corrections {
-  /** In the order of their paths. */
+  /** Given since then, in the order of their paths. */
   readonly pictures: readonly LabelledPicture[];
-  /** Pictures that people gave different labels: nobody knows which is right. */
+  /** Given before alone: neither to be exported nor gone. */
+  readonly olderPictures: readonly LabelledPicture[];
+  /** Pictures that people gave different labels, whenever: nobody knows which is right. */
   readonly contradictions: readonly { readonly sha256: string; readonly labels: readonly string[] }[];
+  /** Since then. */
   readonly records: readonly FeedbackRecord[];
-  /** Paths of every picture that is kept, whatever its date. */
-  readonly kept: ReadonlySet<string>;
   readonly broken: readonly string[];
 }
 
@@ -52,12 +53,11 @@ export async function readCorrections(folder: string, since: Date | undefined): 
     throw new UsageError([`${folder} was no folder, expected the one that --feedback-dir names`]);
   }
   const all = await readFeedback(folder);
-  const records = all.records.filter(
-    ({ stored_at: storedAt }) => since === undefined || Date.parse(storedAt) >= since.getTime(),
-  );
-  const items = itemsOf(records);
+  const isSince = (storedAt: string) => since === undefined || Date.parse(storedAt) >= since.getTime();
+  // Of all of them: an older one may contradict, or tie a picture to an item.
+  const items = itemsOf(all.records);
   const bySha = new Map<string, LabelledPicture[]>();
-  for (const record of records) {
+  for (const record of all.records) {
     for (const picture of record.pictures) {
       const labelled: LabelledPicture = {
         file: pictureFileOf(record.label, picture),
@@ -73,19 +73,25 @@ export async function readCorrections(folder: string, since: Date | undefined): 
       bySha.set(picture.sha256, [...(bySha.get(picture.sha256) ?? []), labelled]);
     }
   }
-  const pictures: LabelledPicture[] = [];
+  const agreed: LabelledPicture[] = [];
   const contradictions: { sha256: string; labels: string[] }[] = [];
   for (const [sha256, given] of bySha) {
     const labels = [...new Set(given.map(({ label }) => label))].sort();
-    const last = given.findLast(({ predicted }) => predicted !== null) ?? given.at(-1);
+    const [last] = given.slice(-1);
+    const predicted = given.findLast((each) => each.predicted !== null) ?? last;
     if (labels.length > 1) contradictions.push({ sha256, labels });
-    else if (last !== undefined) pictures.push(last);
+    else if (last !== undefined && predicted !== undefined) {
+      agreed.push({ ...predicted, storedAt: last.storedAt });
+    }
   }
-  pictures.sort((a, b) => (a.file < b.file ? -1 : 1));
-  const kept = new Set(
-    all.records.flatMap((record) => record.pictures.map((picture) => pictureFileOf(record.label, picture))),
-  );
-  return { pictures, contradictions, records, kept, broken: all.broken };
+  agreed.sort((a, b) => (a.file < b.file ? -1 : 1));
+  return {
+    pictures: agreed.filter(({ storedAt }) => isSince(storedAt)),
+    olderPictures: agreed.filter(({ storedAt }) => !isSince(storedAt)),
+    contradictions,
+    records: all.records.filter(({ stored_at: storedAt }) => isSince(storedAt)),
+    broken: all.broken,
+  };
 }
 
 /** Picture to item: pictures that were given together, also in turns, are one; its name is the least of their digests. */

@@ -9,7 +9,7 @@ export interface FolderExportOptions {
   readonly to: string;
   /** Share of the items that goes below `validation`, the rest below `train`; undefined: no such folders. */
   readonly validationShare: number | undefined;
-  /** Removes what was exported before and is not kept any more. */
+  /** Removes what was exported before and is not kept any more, or is not agreed on any more. */
   readonly prune: boolean;
   readonly signal: AbortSignal;
 }
@@ -19,7 +19,7 @@ export interface FolderExport {
   readonly alreadyThere: number;
   /** Pictures that the folder of corrections does not hold as its records say. */
   readonly missing: readonly string[];
-  /** Paths below `to` that were exported before and are not kept any more. */
+  /** Paths below `to` that were exported before and are not kept, or not agreed on, any more. */
   readonly gone: readonly string[];
 }
 
@@ -28,7 +28,7 @@ const EXPORTED_NAME = /^feedback-[0-9a-f]{32}\.(?:jpg|png)$/;
 
 /** Copies what is not there yet. Run twice, the second time does nothing. */
 export async function exportFolders(
-  { pictures, kept }: Corrections,
+  { pictures, olderPictures }: Corrections,
   { from, to, validationShare, prune, signal }: FolderExportOptions,
 ): Promise<FolderExport> {
   const placeOf = (picture: LabelledPicture): string =>
@@ -36,7 +36,8 @@ export async function exportFolders(
   let copied = 0;
   let alreadyThere = 0;
   const missing: string[] = [];
-  const places = new Set<string>();
+  // With --since a picture may be left out and still be kept.
+  const places = new Set(olderPictures.map(placeOf));
   for (const picture of pictures) {
     signal.throwIfAborted();
     const place = path.join(to, placeOf(picture));
@@ -53,11 +54,7 @@ export async function exportFolders(
     await writeWhole(place, bytes);
     copied += 1;
   }
-  const gone = (await exportedBefore(to)).filter((place) => {
-    const file = path.join(...place.split(path.sep).slice(-2));
-    // With --since a picture may be left out and still be kept.
-    return !places.has(place) && !(kept.has(file) && pictures.every((picture) => picture.file !== file));
-  });
+  const gone = (await exportedBefore(to)).filter((place) => !places.has(place));
   if (prune) for (const place of gone) await rm(path.join(to, place), { force: true });
   return { copied, alreadyThere, missing, gone };
 }
