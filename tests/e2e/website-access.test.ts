@@ -117,6 +117,20 @@ describe.skipIf(browserPath === undefined)("the page for everyone", () => {
     expect(gateway.requests).toHaveLength(1);
   });
 
+  it("a language whose words do not come leaves the page as it is, says so, and can be chosen again", async () => {
+    await open();
+    const { page } = stub;
+    gateway.broken = /\/de-/;
+    await page.getByLabel("Language").selectOption({ label: "Deutsch" });
+    await expectAnnounced(page, "The server cannot be reached");
+    expect(await page.getByLabel("Language").inputValue()).toBe("en");
+    await page.goto(`${stub.url}/?lang=de`);
+    await headingOf(page).filter({ hasText: "What are you listing?" }).waitFor();
+    gateway.broken = undefined;
+    await page.reload();
+    await headingOf(page).filter({ hasText: "Was bietest du an?" }).waitFor();
+  });
+
   it.each(["de", "ar"])("in %s every state fits a phone 320 px wide", async (locale) => {
     await open({ locale, viewport: { width: 320, height: 640 }, hasTouch: true, isMobile: true });
     const { page } = stub;

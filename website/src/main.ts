@@ -5,7 +5,7 @@ import { createVisits } from "./keep/visits.js";
 import { createPage } from "./page.js";
 import { find } from "./render/find.js";
 import { createSiteKey } from "./render/key-form.js";
-import { sayIn } from "./say.js";
+import { createSpeaker, sayIn } from "./say.js";
 import { UploadPreparation } from "./upload/prepare.js";
 import { createShrinker } from "./upload/shrinker.js";
 import { chooseLanguage, isLanguage, keepLanguage, keptLanguage } from "./words/language.js";
@@ -18,19 +18,25 @@ const page = createPage({
   siteKey,
   store: openItemStore(),
   visits: createVisits(),
-  say: await sayIn(chooseLanguage(wishes)),
+  // English is part of the page: without the other words it is the page's own language.
+  say: await sayIn(chooseLanguage(wishes)).catch(() => sayIn("en")),
 });
 
+const speakIn = createSpeaker({
+  sayIn,
+  speak(say) {
+    keepLanguage(say.language);
+    // An address with ?lang= would bring the old language back at the next reload.
+    const address = new URL(location.href);
+    address.searchParams.delete("lang");
+    history.replaceState(history.state, "", address);
+    page.speak(say);
+  },
+  onMissing: page.missWords,
+});
 const menu = find("language", HTMLSelectElement);
 menu.addEventListener("change", () => {
-  const language = menu.value;
-  if (!isLanguage(language)) return;
-  keepLanguage(language);
-  // An address with ?lang= would bring the old language back at the next reload.
-  const address = new URL(location.href);
-  address.searchParams.delete("lang");
-  history.replaceState(history.state, "", address);
-  void sayIn(language).then(page.speak);
+  if (isLanguage(menu.value)) void speakIn(menu.value);
 });
 
 await page.start();

@@ -41,6 +41,8 @@ export interface Page {
   /** Asks the gateway what it serves and takes up what the tab showed before. */
   start(): Promise<void>;
   speak(say: Say): void;
+  /** Another language was chosen, and its words did not come. */
+  missWords(): void;
 }
 
 export function createPage({ gateway, preparation, siteKey, store, visits, ...parts }: PageParts): Page {
@@ -279,6 +281,10 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
       notice.clear();
       draw();
       panels.setWords();
+    },
+    missWords() {
+      find("language", HTMLSelectElement).value = say.language;
+      notice.show(say.words.faults.unreachable.title);
     },
   };
 }
