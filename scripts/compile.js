@@ -3,9 +3,13 @@ import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { programOf, ROOT, run } from "./processes.js";
 
-/** Builds everything. Ends the process with 1 when something does not compile. */
-export async function ensureBuilt() {
-  await step("compiling", programOf("typescript", "tsc"), ["-b"]);
+/**
+ * Builds the website, and the packages named with what they need. Ends the process with 1 when something does not compile.
+ *
+ * @param {readonly string[]} folders of packages; without any, all.
+ */
+export async function ensureBuilt(...folders) {
+  await step("compiling", programOf("typescript", "tsc"), ["-b", ...folders]);
   if (websiteIsStale())
     await step("building the website", programOf("vite"), ["build", "--logLevel", "warn"], "website");
 }

@@ -5,7 +5,7 @@ import { ensureBuilt } from "./compile.js";
 import { ensureInstalled } from "./install.js";
 
 await ensureInstalled();
-await ensureBuilt();
+await ensureBuilt("packages/cli");
 // In this process, so that signals and the exit code are those of `vitrine up`.
 process.argv.splice(2, 0, "up");
 await import("../packages/cli/bin/vitrine.js");
