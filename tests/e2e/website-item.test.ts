@@ -40,6 +40,21 @@ function pastePicture(page: Page): Promise<void> {
   });
 }
 
+/** Photos in the browser's database. */
+function filesKept(page: Page): Promise<unknown> {
+  return page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        indexedDB.open("vitrine").onsuccess = ({ target }) => {
+          const { result: database } = target as IDBOpenDBRequest;
+          const files = database.transaction("files").objectStore("files").count();
+          files.onsuccess = () => resolve(files.result);
+          database.close();
+        };
+      }),
+  );
+}
+
 const browserPath = findBrowser();
 
 describe.skipIf(browserPath === undefined)("an item on the page", () => {
@@ -315,19 +330,39 @@ describe.skipIf(browserPath === undefined)("an item on the page", () => {
     await fresh.reload();
     await fresh.locator("#limits").getByText("up to").waitFor();
     expect(await fresh.getByRole("button", { name: "Blue – pants" }).count()).toBe(0);
-    const left = await fresh.evaluate(
-      () =>
-        new Promise((resolve) => {
+    expect(await filesKept(fresh)).toBe(0);
+  });
+
+  it("an item that another tab deleted as too old is whole again once it is edited in the tab that shows it", async () => {
+    await open();
+    const { page } = stub;
+    await give(answered);
+    await expectHeading(page, "Pants");
+    const other = await page.context().newPage();
+    await other.goto(stub.url);
+    await other.evaluate(
+      (untouchedMs) =>
+        new Promise<void>((resolve) => {
           indexedDB.open("vitrine").onsuccess = ({ target }) => {
-            const files = (target as IDBOpenDBRequest).result
-              .transaction("files")
-              .objectStore("files")
-              .count();
-            files.onsuccess = () => resolve(files.result);
+            const transaction = (target as IDBOpenDBRequest).result.transaction("items", "readwrite");
+            transaction.objectStore("items").openCursor().onsuccess = (event) => {
+              const cursor = (event.target as IDBRequest<IDBCursorWithValue>).result;
+              cursor.update({ ...cursor.value, updatedMs: untouchedMs });
+            };
+            transaction.oncomplete = () => resolve();
           };
         }),
+      Date.now() - 8 * 24 * 60 * 60 * 1000,
     );
-    expect(left).toBe(0);
+    await other.reload();
+    await expect.poll(() => filesKept(other)).toBe(0);
+
+    await page.getByLabel("Your words").fill("blue");
+    await expect.poll(() => filesKept(other)).toBe(1);
+    await page.reload();
+    await headingOf(page).filter({ hasText: "Pants" }).waitFor();
+    expect(await page.getByLabel("Title").inputValue()).toBe("Blue – pants");
+    expect(gateway.requests).toHaveLength(1);
   });
 
   it("a browser that keeps nothing still reads, and says that the draft is not kept", async () => {

@@ -58,12 +58,31 @@ export function openItemStore(): ItemStore {
       transaction.commit();
       stored.set(item.id, ids);
       await ended(transaction);
+      await keepMissing(item, before);
       return true;
     } catch {
       // Nothing of it is there: the next time writes all of it.
       stored.delete(item.id);
       return false;
     }
+  }
+
+  /**
+   * Writes the files among `believed` that the database has lost: another tab deletes items that were not touched for
+   * long, also one that is still open here. In a transaction of its own, as it waits for answers.
+   */
+  async function keepMissing({ id, photos }: Item, believed: ReadonlySet<string>): Promise<void> {
+    if (!photos.some((photo) => photo.kind === "file" && believed.has(photo.id))) return;
+    const transaction = (await database()).transaction(["items", "files"], "readwrite");
+    const done = ended(transaction);
+    const files = transaction.objectStore("files");
+    // Item or photo may be discarded by now.
+    const wanted = photoIdsOf(await answerOf(transaction.objectStore("items").get(id)));
+    for (const photo of photos) {
+      if (photo.kind === "link" || !wanted.includes(photo.id)) continue;
+      if ((await answerOf(files.getKey(photo.id))) === undefined) files.put(photo.file, photo.id);
+    }
+    await done;
   }
 
   async function find(id: string): Promise<Item | undefined> {
@@ -78,9 +97,11 @@ export function openItemStore(): ItemStore {
     }
   }
 
-  async function remove(id: string): Promise<void> {
+  /** @param untouchedMs the item stays where it was touched since then. */
+  async function remove(id: string, untouchedMs = Number.POSITIVE_INFINITY): Promise<void> {
     const transaction = (await database()).transaction(["items", "files"], "readwrite");
     const record: unknown = await answerOf(transaction.objectStore("items").get(id));
+    if (isItemRecord(record) && record.updatedMs > untouchedMs) return;
     for (const photoId of photoIdsOf(record)) transaction.objectStore("files").delete(photoId);
     transaction.objectStore("items").delete(id);
     await ended(transaction);
@@ -93,7 +114,7 @@ export function openItemStore(): ItemStore {
       const kept = records.filter(isItemRecord).sort((one, other) => other.updatedMs - one.updatedMs);
       const isStale = ({ updatedMs }: ItemRecord, place: number) =>
         updatedMs < nowMs - KEEP_MS || place >= KEEP_ITEMS;
-      await Promise.all(kept.filter(isStale).map(({ id }) => remove(id)));
+      await Promise.all(kept.filter(isStale).map(({ id, updatedMs }) => remove(id, updatedMs)));
       const items = kept
         .filter((record, place) => !isStale(record, place))
         .map(async ({ id, updatedMs }) => ({ item: await find(id), updatedMs }));
