@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -16,6 +18,17 @@ test("tiers of its own are loaded, and the table says throughput, stages, CPU an
   }
   expect(stdout).toMatch(/^ +inference +\d+\.\d$/m);
   expect(stdout).toMatch(/^model server +\d+\.\d +\d+ +\d+$/m);
+});
+
+test("tiers of its own leave the caller's admin port alone", async () => {
+  const others = createServer().listen(0, "127.0.0.1");
+  await once(others, "listening");
+  onTestFinished(() => void others.close());
+  const { port } = others.address() as AddressInfo;
+  const env = { ADMIN_PORT: String(port) };
+  const { code, stdout, stderr } = await runVitrine(["bench", "--requests", "5", "--warm-up", "0"], env);
+  expect(code, stderr).toBe(0);
+  expect(stdout).toMatch(/^gateway +\d+\.\d +\d+ +\d+$/m);
 });
 
 test("a gateway that is up gets exactly the requests asked for, in an open loop, and the result is JSON in a file", async () => {

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { finished } from "node:stream/promises";
@@ -86,6 +86,18 @@ test("up serves the website", async () => {
   const page = await fetch(up.url);
   expect(page.headers.get("content-type")).toContain("text/html");
   expect(await page.text()).toContain("<script");
+});
+
+test("an admin port in the environment is the gateway's", async () => {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, "close");
+  const { url } = await startUp(["--log-level=warn"], { ADMIN_PORT: String(port) });
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  expect(metrics).toContain("vitrine_gateway_requests_total");
+  expect((await fetch(`${url}/metrics`)).status).toBe(404);
 });
 
 test("a model server killed under load costs 503s, and the gateway recovers by itself", async () => {

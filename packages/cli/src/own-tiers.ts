@@ -36,7 +36,8 @@ export async function withOwnTiers<T>(
     logLevel: "warn",
     allowImageHosts: [],
     ...options,
-    env: io.env,
+    // The admin port in a caller's environment is that of the gateway that they serve with; /metrics is read here.
+    env: { ...io.env, ADMIN_PORT: undefined },
     say: () => {},
   });
   const lost = new AbortController();

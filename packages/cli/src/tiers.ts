@@ -73,7 +73,8 @@ export function startTiers(options: TiersOptions): Tiers {
 function superviseModelServer(options: TiersOptions): SupervisedTier {
   return superviseTier({
     name: "model server",
-    env: { ...MODEL_SERVER_ENVIRONMENT, ...options.env },
+    // Of two processes of one machine only one can take the admin port: the gateway, as this one has REST.
+    env: { ...MODEL_SERVER_ENVIRONMENT, ...options.env, ADMIN_PORT: undefined },
     ...speaker("model server", options),
     commandLine: ([grpc, rest]) => [
       process.execPath,
