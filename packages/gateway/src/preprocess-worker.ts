@@ -32,7 +32,7 @@ async function answer(job: WorkerJob): Promise<void> {
   const { id } = job;
   try {
     if (job.kind === "file") {
-      const file = await makePictureFile(job.bytes, job.wish, options);
+      const file = await makePictureFile(job.bytes, job.wish, { ...options, checkpoint: checkpointOf(id) });
       post({ kind: "made", id, file }, [file.bytes.buffer]);
     } else await prepare(job);
   } catch (error) {
@@ -47,15 +47,19 @@ async function answer(job: WorkerJob): Promise<void> {
   }
 }
 
-async function prepare({ id, bytes, memory, plan }: TensorJob): Promise<void> {
-  const allocateFloats = (length: number) => new Float32Array(sharedMemory(memory, 4 * length), 0, length);
-  const checkpoint = () => {
+/** Throws when the job was given up. */
+function checkpointOf(id: number): () => void {
+  return () => {
     if (Atomics.load(abandoned, 0) === id) throw new ServeError("CANCELLED", "request was abandoned");
   };
+}
+
+async function prepare({ id, bytes, memory, plan }: TensorJob): Promise<void> {
+  const allocateFloats = (length: number) => new Float32Array(sharedMemory(memory, 4 * length), 0, length);
   const prepared = await preparePicture(bytes, plan, {
     ...options,
     memory: { allocateFloats, fillRows },
-    checkpoint,
+    checkpoint: checkpointOf(id),
   });
   const { tensor } = prepared;
   const data = shared(tensor.data, memory);

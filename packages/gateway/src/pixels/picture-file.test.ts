@@ -157,3 +157,55 @@ describe("other pictures that are kept", () => {
     expect(await sharp(bytes).metadata()).toMatchObject({ space: "srgb", channels: 3 });
   });
 });
+
+describe("a picture that is shown", () => {
+  const show = (bytes: Uint8Array, edge = 32) => makePictureFile(bytes, { purpose: "show", edge }, options);
+  /** Redder to the right, greener downwards, so that each turn of it is far from the others. */
+  const slope = Buffer.from(
+    Array.from({ length: 96 * 60 }, (_, at) => [2 * (at % 96), 4 * Math.floor(at / 96), 90]).flat(),
+  );
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])("of orientation %i is upright and fits", async (orientation) => {
+    const given = await sharp(slope, { raw: { width: 96, height: 60, channels: 3 } })
+      .withMetadata({ orientation })
+      .jpeg({ quality: 95 })
+      .toBuffer();
+    const upright = await sharp(await sharp(given).autoOrient().png().toBuffer())
+      .resize({ width: 32, height: 32, fit: "inside" })
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    const { bytes, width, height } = await show(given);
+    expect([width, height]).toEqual([upright.info.width, upright.info.height]);
+    const shown = await sharp(bytes).raw().toBuffer();
+    const apart = upright.data.reduce((sum, value, at) => sum + Math.abs(value - shown[at]!), 0);
+    expect(apart / upright.data.length).toBeLessThan(4);
+  });
+
+  it("that only the prediction's decoder reads fits as well", async () => {
+    const { width, height, mediaType } = await show(readPicture("bmp-24-bit.bmp"), 8);
+    expect([Math.max(width, height), mediaType]).toEqual([8, "image/jpeg"]);
+  });
+});
+
+describe("a file that nobody waits for any more", () => {
+  const gone = () => {
+    throw new Error("gone");
+  };
+
+  it.each(["keep", "show"] as const)("to %s is given up before it is decoded", async (purpose) => {
+    const cut = plain.subarray(0, plain.length - 400);
+    const wish = purpose === "keep" ? { purpose } : { purpose, edge: 32 };
+    await expect(makePictureFile(cut, wish, { ...options, checkpoint: gone })).rejects.toThrow("gone");
+  });
+
+  it("is given up before it is decoded a second time", async () => {
+    let calls = 0;
+    const checkpoint = () => {
+      calls += 1;
+      if (calls === 2) gone();
+    };
+    const cut = plain.subarray(0, plain.length - 400);
+    const made = makePictureFile(cut, { purpose: "show", edge: 32 }, { ...options, checkpoint });
+    await expect(made).rejects.toThrow("gone");
+  });
+});

@@ -3,9 +3,8 @@ import sharp, { type Sharp } from "sharp";
 import { bareJpeg } from "./bare-jpeg.js";
 import { barePng } from "./bare-png.js";
 import { decodePicture } from "./decode.js";
-import type { DecodeBaseline } from "./jpeg-baseline.js";
 import { readPictureHeader } from "./picture-header.js";
-import { orientationToTurn, withUpright } from "./upright.js";
+import { orientationToTurn, type UprightOptions, withUpright } from "./upright.js";
 
 /** What a picture file is made for. */
 export type PictureWish =
@@ -21,11 +20,7 @@ export interface PictureFile {
   readonly height: number;
 }
 
-export interface PictureFileOptions {
-  /** Most pixels, width x height, of the picture. */
-  readonly maxPixels: number;
-  readonly decodeBaseline?: DecodeBaseline | undefined;
-}
+export type PictureFileOptions = Omit<UprightOptions, "edge">;
 
 const SHOWN_QUALITY = 82;
 /** With all of the colour; saving at this quality once more moves a pixel by 1 or 2 steps of 255 on average. */
@@ -38,7 +33,7 @@ const KEPT_JPEG = { quality: 95, chromaSubsampling: "4:4:4" } as const;
  * cut out of the one given, so that its pixels and its colour profile stay as they are; anything else is encoded anew in sRGB, as
  * a JPEG or, with alpha, a PNG.
  *
- * @throws {ServeError} IMAGE_TYPE_UNSUPPORTED, IMAGE_TOO_MANY_PIXELS, IMAGE_UNDECODABLE.
+ * @throws {ServeError} IMAGE_TYPE_UNSUPPORTED, IMAGE_TOO_MANY_PIXELS, IMAGE_UNDECODABLE; whatever `checkpoint` throws.
  */
 export async function makePictureFile(
   bytes: Uint8Array,
@@ -47,12 +42,11 @@ export async function makePictureFile(
 ): Promise<PictureFile> {
   if (wish.purpose === "show") {
     const { edge } = wish;
-    return await withUpright(bytes, options, async (upright) => {
+    return await withUpright(bytes, { ...options, edge }, async (upright) => {
       const { hasAlpha } = await upright.metadata();
-      const shrunk = upright.resize({ width: edge, height: edge, fit: "inside", withoutEnlargement: true });
       return hasAlpha
-        ? await encoded(shrunk.webp({ quality: SHOWN_QUALITY }), "image/webp")
-        : await encoded(shrunk.jpeg({ quality: SHOWN_QUALITY }), "image/jpeg");
+        ? await encoded(upright.webp({ quality: SHOWN_QUALITY }), "image/webp")
+        : await encoded(upright.jpeg({ quality: SHOWN_QUALITY }), "image/jpeg");
     });
   }
   return (await cutOut(bytes, options)) ?? (await encodedToKeep(bytes, options));
@@ -61,7 +55,7 @@ export async function makePictureFile(
 /** undefined when it has to be turned, or is no JPEG or PNG that can be kept as it is. */
 async function cutOut(
   bytes: Uint8Array,
-  { maxPixels, decodeBaseline }: PictureFileOptions,
+  { maxPixels, decodeBaseline, checkpoint }: PictureFileOptions,
 ): Promise<PictureFile | undefined> {
   const header = readPictureHeader(bytes, maxPixels);
   const { format, width, height } = header;
@@ -70,6 +64,7 @@ async function cutOut(
   if (!isPlain || orientationToTurn(header, bytes) !== 1) return undefined;
   const bare = format === "png" ? barePng(bytes) : bareJpeg(bytes);
   if (bare === undefined) return undefined;
+  checkpoint?.();
   // Throws where it is broken: what cannot be read is not worth keeping.
   await decodePicture(bare, maxPixels, { decodeBaseline });
   return { bytes: bare, mediaType: `image/${format}`, width, height };

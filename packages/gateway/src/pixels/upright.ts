@@ -22,6 +22,15 @@ export function orientationToTurn(header: PictureHeader, bytes: Uint8Array): Ori
   }
 }
 
+export interface UprightOptions extends Pick<DecodeOptions, "decodeBaseline"> {
+  /** See {@link readPictureHeader}. */
+  readonly maxPixels: number;
+  /** Most pixels of an edge; undefined: as large as it is. Never larger than that in any case. */
+  readonly edge?: number | undefined;
+  /** Called before each decoding; throws when nobody waits for the picture any more. */
+  readonly checkpoint?: (() => void) | undefined;
+}
+
 /**
  * Makes something of a picture that is upright, has its first frame alone, and is in sRGB by its profile.
  *
@@ -29,27 +38,35 @@ export function orientationToTurn(header: PictureHeader, bytes: Uint8Array): Ori
  * as for the prediction, without its alpha.
  *
  * @param make   is called with a pipeline, perhaps twice; its metadata is not passed on unless `make` asks for it.
- * @param maxPixels see {@link readPictureHeader}.
- * @throws {ServeError} as {@link decodePicture} does.
+ * @throws {ServeError} as {@link decodePicture} does; whatever `checkpoint` throws.
  */
 export async function withUpright<Result>(
   bytes: Uint8Array,
-  { maxPixels, decodeBaseline }: { readonly maxPixels: number } & Pick<DecodeOptions, "decodeBaseline">,
+  { maxPixels, decodeBaseline, edge, checkpoint }: UprightOptions,
   make: (upright: Sharp) => Promise<Result>,
 ): Promise<Result> {
   const header = readPictureHeader(bytes, maxPixels);
+  checkpoint?.();
   if (header.format !== "bmp") {
     const limitInputPixels = header.width * header.height;
     try {
       const stored = sharp(bytes, { failOn: "truncated", sequentialRead: true, limitInputPixels });
-      return await make(turned(stored, orientationToTurn(header, bytes)));
+      return await make(turned(fitted(stored, edge), orientationToTurn(header, bytes)));
     } catch {
       // Whether it is broken is for the prediction's decoder to say, which also has the words for it.
     }
   }
+  checkpoint?.();
   const { picture, orientation } = await decodePicture(bytes, maxPixels, { decodeBaseline });
   const { width, height, pixels } = turnUpright(picture, orientation);
-  return await make(sharp(pixels, { raw: { width, height, channels: 3 }, limitInputPixels: maxPixels }));
+  const raw = sharp(pixels, { raw: { width, height, channels: 3 }, limitInputPixels: maxPixels });
+  return await make(fitted(raw, edge));
+}
+
+/** Before it is turned: to turn it first, libvips would hold all of its pixels. */
+function fitted(stored: Sharp, edge: number | undefined): Sharp {
+  if (edge === undefined) return stored;
+  return stored.resize({ width: edge, height: edge, fit: "inside", withoutEnlargement: true });
 }
 
 /** sharp mirrors first and turns then, whatever the order of the calls. */
