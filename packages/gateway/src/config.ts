@@ -191,7 +191,7 @@ export const gatewaySettings = {
   ),
   maxImagePixels: setting(z.int().min(1).default(50_000_000), {
     description:
-      "Most pixels of one picture. Each decoded pixel takes 3 bytes; a phone's photo has 12 to 50 million.",
+      "Most pixels of one picture. Each decoded pixel takes 3 bytes; a phone's photo has 12 to 50 million. Of an AVIF at most 16 million.",
     placeholder: "pixels",
   }),
   maxImages: setting(z.int().min(1).max(100).default(10), {

@@ -79,6 +79,9 @@ interface PictureWorker {
 /** One in the works, and those whose predictions are under way. */
 const SPARES_PER_WORKER = 8;
 
+/** An AVIF takes 18 bytes per pixel where others take 7 (both measured). */
+const AVIF_WEIGHT = 3;
+
 const DEFAULT_MAX_PIXELS_IN_FLIGHT = 64_000_000;
 
 /** Starts the threads; pictures wait until the first is ready. */
@@ -166,7 +169,8 @@ export function createPreprocessor(options: PreprocessorOptions): Preprocessor {
   ): Promise<Done> {
     if (isClosed) throw draining();
     if (signal.aborted) throw abortError(signal);
-    const pixels = pixelsOf(readPictureHeader(bytes, options.maxPixels));
+    const header = readPictureHeader(bytes, options.maxPixels);
+    const pixels = (header.format === "avif" ? AVIF_WEIGHT : 1) * pixelsOf(header);
     while (workers.size < options.workers) start();
     return new Promise<Done>((resolve, reject) => {
       lastId = (lastId % 0x7fff_ffff) + 1;
