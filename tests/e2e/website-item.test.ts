@@ -6,7 +6,7 @@ import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { findBrowser } from "./browser.js";
 import { expectAnnounced, expectHeading, headingOf } from "./website-page.js";
-import { answerOf, json, type PredictHandler, STUB_INFO } from "./website-stub.js";
+import { answerOf, json, type PredictHandler, problemOf, STUB_INFO } from "./website-stub.js";
 import { answered, silent, TROUSERS, useStubPage } from "./website-stub-page.js";
 
 const SAMPLES = path.join(import.meta.dirname, "../../website/public/samples");
@@ -150,6 +150,40 @@ describe.skipIf(browserPath === undefined)("an item on the page", () => {
     expect(
       await picture.evaluate((img: HTMLImageElement) => [img.naturalWidth, img.src.slice(0, 5)]),
     ).toEqual([40, "blob:"]);
+  });
+
+  it("a linked photo that is not shown large is explained on its picture, also where the site asks for a key", async () => {
+    const locked: PredictHandler = json(401, problemOf(401, "UNAUTHENTICATED"));
+    const heatmap = {
+      ...{ width: 1, height: 1, values: [1], area: { x: 0, y: 0, width: 1, height: 1 } },
+      ...{ photo: 0, method: "activation", orientation: 1, flat: false },
+    };
+    const unlocked =
+      (handler: PredictHandler): PredictHandler =>
+      (request, response) =>
+        (request.authorization === "Bearer right" ? handler : locked)(request, response);
+    await open();
+    const { page } = stub;
+    gateway.onInfo = unlocked(json(200, { ...STUB_INFO, explain: true, explain_by: "activation" }));
+    const answer = answerOf({ pants: 0.8, dress: 0.2 });
+    gateway.onPredict = unlocked(json(200, { ...answer, heatmap }));
+    gateway.onPicture = unlocked((_request, response) => {
+      const svg = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"/>';
+      response.writeHead(200, { "content-type": "image/svg+xml" }).end(svg);
+    });
+    await page.reload();
+    await page.getByLabel("Key of this site").fill("right");
+    await page.getByLabel("Key of this site").press("Enter");
+    await pasteLink(page, "https://example.com/front.jpg");
+    await expectHeading(page, "Pants");
+    await pasteLink(page, "https://example.com/back.jpg");
+    await page.getByRole("button", { name: "Add to this item" }).click();
+    await page.getByRole("button", { name: "Show photo 2" }).click();
+    const why = page.locator("#why");
+    await why.locator("summary").click();
+    const picture = why.getByRole("img");
+    await expect.poll(() => picture.evaluate((img: HTMLImageElement) => img.naturalWidth)).toBe(40);
+    expect(await why.getByText("cannot be shown here").count()).toBe(0);
   });
 
   it("one tap on another category corrects the answer, and Undo takes it back", async () => {

@@ -4,9 +4,10 @@ import { curlCommand } from "./curl.js";
 import { createDrawing, mostPhotosOf } from "./drawing.js";
 import type { Fault } from "./fault.js";
 import { wordsOfFault } from "./fault-words.js";
+import { createGiven } from "./feedback/given.js";
 import type { GatewayClient } from "./gateway/client.js";
 import type { Item } from "./item.js";
-import { categoryOf, shownPhotoOf, takes } from "./item.js";
+import { categoryOf, takes } from "./item.js";
 import type { ItemStore } from "./keep/item-store.js";
 import { createSession, newId } from "./keep/session.js";
 import type { Visits } from "./keep/visits.js";
@@ -68,7 +69,7 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
     },
   });
   const reader = createReader({ gateway, preparation, info: () => asking ?? askInfo(), send });
-  const panels = createPanels({
+  const panelParts = {
     gateway,
     language: () => say.language,
     words: () => say.words,
@@ -81,7 +82,9 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
         formats: say.formats,
       }),
     announce: notice.announce,
-  });
+  };
+  const panels = createPanels(panelParts);
+  const given = createGiven(panelParts);
   const where = createWhere({ onAdd: add, onAnother: begin });
   const drawing = createDrawing(pictures, notice, {
     onChoose(label) {
@@ -108,7 +111,7 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
     onDiscard() {
       const item = itemOf(state);
       if (item === undefined) return;
-      void session.discard(item).then(() => notice.show(say.words.draft.discarded));
+      void discard(item);
     },
     onKey(key) {
       siteKey.keep(key);
@@ -126,6 +129,7 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
     const item = itemOf(state);
     if (item !== undefined && item !== itemOf(before)) session.keep(item);
     if (state.name === "start") void listRecent();
+    given.show(state.name === "start");
     draw();
     const isOther = state.attempt !== before.attempt;
     if (isOther) {
@@ -159,17 +163,20 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
     const item = itemOf(state);
     const label = item === undefined ? undefined : categoryOf(item);
     if (item?.answer === undefined || site.info === undefined || label === undefined) return undefined;
-    const shown = shownPhotoOf(item);
-    const picture = shown === undefined ? undefined : pictures.of(shown);
     return {
       photos: item.photos,
       request: () => reader.upload(item),
       answer: item.answer,
       info: site.info,
-      shownPictureUrl: picture?.name === "ready" ? picture.url : undefined,
-      shownIndex: shown === undefined ? 0 : item.photos.indexOf(shown),
+      pictures: item.photos.map((photo) => pictures.of(photo)),
       chosenLabel: label,
     };
+  }
+
+  async function discard(item: Item): Promise<void> {
+    const stillKept = await given.stillKept(item.photos.map(({ id }) => id));
+    await session.discard(item);
+    notice.show([say.words.draft.discarded, stillKept].filter((text) => text !== "").join(" "));
   }
 
   async function listRecent(): Promise<void> {
@@ -270,6 +277,7 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
   return {
     async start() {
       draw();
+      given.show(true);
       const info = askInfo();
       await session.resume();
       // Whatever is shown: it also deletes drafts that are too old.
@@ -281,6 +289,7 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
       notice.clear();
       draw();
       panels.setWords();
+      given.setWords();
     },
     missWords() {
       find("language", HTMLSelectElement).value = say.language;

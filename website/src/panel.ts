@@ -4,6 +4,7 @@ import type { Fault } from "./fault.js";
 import type { FaultWords } from "./fault-words.js";
 import type { Gateway } from "./gateway/gateway.js";
 import type { Photo } from "./photo.js";
+import type { Picture } from "./pictures.js";
 import type { Formats } from "./words/formats.js";
 import type { Language, Words } from "./words/language.js";
 
@@ -21,10 +22,8 @@ export interface AnsweredItem {
   }>;
   readonly answer: PredictResponse;
   readonly info: InfoResponse;
-  /** Of the photo that the page shows large, upright: a blob: address. Undefined while a link's picture is on its way. */
-  readonly shownPictureUrl: string | undefined;
-  /** Place of that photo in `photos`. */
-  readonly shownIndex: number;
+  /** Of each of `photos`, upright. */
+  readonly pictures: readonly Picture[];
   /** The person's category: the answer's `top_class` until they choose another one. A label of the model. */
   readonly chosenLabel: string;
 }
@@ -45,7 +44,7 @@ export interface PanelParts {
 }
 
 export interface Panel {
-  /** Another answer, or a change of it: another category, another photo shown. Nothing may be asked of the gateway before the person asks. */
+  /** Another answer, or a change of it: another category, a linked picture that came. Nothing may be asked of the gateway before the person asks. */
   show(item: AnsweredItem): void;
   /** There is no answer any more: stop what runs, hide what was said. */
   clear(): void;

@@ -1,5 +1,6 @@
 /** The panels below an answer. They are loaded with the first answer: the first paint does not pay for them. */
 import type { AnsweredItem, Panel, PanelParts } from "./panel.js";
+import type { Picture } from "./pictures.js";
 import { find } from "./render/find.js";
 
 export interface Panels {
@@ -21,6 +22,12 @@ async function loadPanels(parts: Omit<PanelParts, "root">): Promise<readonly Pan
   ];
 }
 
+/** How much of it has come is nothing to a panel. */
+function isSamePicture(picture: Picture, other: Picture | undefined): boolean {
+  const urlOf = (each: Picture | undefined) => (each?.name === "ready" ? each.url : undefined);
+  return picture.name === other?.name && urlOf(picture) === urlOf(other);
+}
+
 export function createPanels(parts: Omit<PanelParts, "root">): Panels {
   let loading: Promise<readonly Panel[]> | undefined;
   let shown: AnsweredItem | undefined;
@@ -31,8 +38,7 @@ export function createPanels(parts: Omit<PanelParts, "root">): Panels {
       item.answer === shown.answer &&
       item.photos === shown.photos &&
       item.info === shown.info &&
-      item.shownPictureUrl === shown.shownPictureUrl &&
-      item.shownIndex === shown.shownIndex &&
+      item.pictures.every((picture, index) => isSamePicture(picture, shown?.pictures[index])) &&
       item.chosenLabel === shown.chosenLabel
     );
   }

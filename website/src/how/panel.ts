@@ -40,19 +40,24 @@ export const createHowPanel: CreatePanel = (parts) =>
 
       function stepsOf({ item, value, files, asked }: Shown<Told>, gone: AbortSignal): HTMLElement[] {
         const { original, upright, input, photo } = value.steps;
-        const picture = pictureOf({ item, files }, photo, gone);
+        const source = pictureOf({ item, files }, photo, gone);
+        const picture = source?.name === "ready" ? source.url : undefined;
         const hops = new Map(hopsOf(value.timings, asked.durationMs));
         const wasShrunk = isShrunk(item.photos[photo], files[photo]);
         const size = [number(original.width), number(original.height)] as const;
         const kind = original.format.toUpperCase();
         return [
           step(words.original, undefined, [
-            files.length === 0 ? undefined : pictureFigure(picture, words.originalAlt, "how-stored"),
+            files.length === 0 || picture === undefined
+              ? undefined
+              : pictureFigure(picture, words.originalAlt, "how-stored"),
             make("p", "fine", words.originalFacts(kind, ...size, parts.formats().size(original.bytes))),
             wasShrunk ? make("p", "", words.shrunk) : undefined,
           ]),
           step(words.upright, hops.get("decode"), [
-            upright.used ? pictureFigure(picture, words.uprightAlt, "how-upright") : undefined,
+            upright.used && picture !== undefined
+              ? pictureFigure(picture, words.uprightAlt, "how-upright")
+              : undefined,
             make("p", "fine", words.squareFacts(number(upright.width), number(upright.height))),
             make(
               "p",

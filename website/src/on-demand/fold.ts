@@ -158,7 +158,7 @@ export function createFold<Value>({
         details.open = false;
         end();
       } else if (state.name === "shown") {
-        // Another photo is shown large, or its picture has come: its address is part of what is shown here.
+        // A linked picture has come, which may be shown here.
         become({ name: "shown", shown: { ...state.shown, item: next } });
       }
     },

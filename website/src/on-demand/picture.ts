@@ -1,11 +1,10 @@
 /** The picture of one photo of an item, for a panel to show. */
+import type { Picture } from "../pictures.js";
 import type { Shown } from "./fold.js";
 
-/** Longer edge, in pixels, at which a linked picture is shown. */
-const SHOWN_EDGE = 1024;
-
 /**
- * Its address: of a file as it was sent, so that what is said of it fits it; of a link as the gateway shows it.
+ * Of a file as it was sent, so that what is said of it fits it; of a link as the page has it from the gateway. One that
+ * is on its way comes with the next `fill`.
  *
  * @param signal aborts when the picture is not shown any more.
  */
@@ -13,14 +12,9 @@ export function pictureOf(
   { item, files }: Pick<Shown<unknown>, "item" | "files">,
   index: number,
   signal: AbortSignal,
-): string {
+): Picture | undefined {
   const file = files[index];
-  if (file !== undefined) return temporaryUrl(file, signal);
-  if (item.shownIndex === index && item.shownPictureUrl !== undefined) return item.shownPictureUrl;
-  const photo = item.photos[index];
-  return photo?.kind === "link"
-    ? `/picture?${new URLSearchParams({ url: photo.url, edge: String(SHOWN_EDGE) })}`
-    : "";
+  return file === undefined ? item.pictures[index] : { name: "ready", url: temporaryUrl(file, signal) };
 }
 
 /** An address that lives until the signal aborts. */

@@ -56,15 +56,19 @@ export const createWhyPanel: CreatePanel = (parts) => {
     picture.addEventListener("load", () => {
       drawHeatmap(canvas, heatmap, { width: picture.naturalWidth, height: picture.naturalHeight });
     });
-    picture.addEventListener("error", () => {
-      if (signal.aborted) return;
-      // A photo that this browser cannot show, or a linked one that did not come: the map says where all the same.
+    // A photo that this browser cannot show, or a linked one that did not come: the map says where all the same.
+    const showBare = () => {
       picture.hidden = true;
       frame.classList.add("is-bare");
       drawHeatmap(canvas, heatmap, { width: 4, height: 4 });
       caption.append(" ", words.noPicture);
+    };
+    picture.addEventListener("error", () => {
+      if (!signal.aborted) showBare();
     });
-    picture.src = pictureOf(shown, heatmap.photo, signal);
+    const source = pictureOf(shown, heatmap.photo, signal);
+    if (source?.name === "ready") picture.src = source.url;
+    else if (source?.name !== "loading") showBare();
     frame.append(picture, canvas);
     figure.append(frame, caption);
     return figure;
