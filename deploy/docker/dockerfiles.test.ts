@@ -76,6 +76,23 @@ describe.each(["gateway.Dockerfile", ...MODEL_SERVERS])("the image of %s", (file
   });
 });
 
+it("the README builds each image as docs/images.md does, and so do the Dockerfiles' own heads", () => {
+  const buildsIn = (file: string) => {
+    const text = readFileSync(path.join(ROOT, file), "utf8").replace(/ \\\n#?\s*/g, " ");
+    return [...text.matchAll(/^(?:#? +)?(docker build .*)$/gm)].map(([, line = ""]) => line);
+  };
+  const plain = buildsIn("docs/images.md").filter((line) => line.includes(":dev -f"));
+  const inReadme = buildsIn("README.md");
+  expect(inReadme.length).toBeGreaterThan(0);
+  expect(plain).toEqual(expect.arrayContaining(inReadme));
+  const context = (line: string) => `${/-f \S+/.exec(line)?.[0]} ${line.split(" ").at(-1)}`;
+  const heads = DOCKERFILES.flatMap((file) => buildsIn(`deploy/docker/${file}`))
+    .filter((line) => line.includes("vitrine/") && line.includes(":dev -f"))
+    .map(context);
+  expect(heads.length).toBeGreaterThan(2);
+  expect(plain.map(context)).toEqual(expect.arrayContaining(heads));
+});
+
 it("both tiers are built by the same stages, so that the second build finds them made", () => {
   const shared = (file: string) => {
     const lines = instructionsOf(file);

@@ -10,3 +10,10 @@ ARG MODEL_NAME=clothing-model
 ARG VERSION=
 COPY ./${VERSION} /models/${MODEL_NAME}/${VERSION}
 ENV MODEL_NAME=${MODEL_NAME}
+# The wrong folder would make an image that serves nothing: say so now. Without a shell, which the base does not have.
+RUN ["/usr/local/bin/node", "--eval", "\
+    const found = fs.readdirSync(`/models/${process.env.MODEL_NAME}`);\
+    if (!found.some((name) => /^[0-9]+$/.test(name))) {\
+      console.error(`the folder of the build held ${found.join(', ') || 'nothing'}, expected the folder of a model, with version folders such as 1 in it: docker build ... models/NAME`);\
+      process.exit(1);\
+    }"]
