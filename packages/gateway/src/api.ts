@@ -221,6 +221,13 @@ export const problemSchema = z.object({
   detail: z.string().describe("what was wrong and what was expected, for a person"),
   code: z.string().describe("gRPC's status code by name"),
   reason: z.string().describe("stable word for programs; docs/errors.md lists all"),
+  photo: z
+    .int()
+    .min(0)
+    .optional()
+    .describe(
+      "whose fault it is: of several photos or urls sent, the one found at fault first, from 0 on in the order sent",
+    ),
   requestId: z.string(),
 });
 

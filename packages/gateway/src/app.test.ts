@@ -278,7 +278,27 @@ describe("bodies that are refused", () => {
       "TOO_MANY_IMAGES",
       /10 photos/,
     ],
-    ["an empty file", () => post("/predict", form(Buffer.alloc(0))), 400, "BODY_INVALID", /"file" was empty/],
+    [
+      "an empty file",
+      () => post("/predict", form(Buffer.alloc(0))),
+      400,
+      "IMAGE_UNDECODABLE",
+      /^picture was empty, expected a JPEG/,
+    ],
+    [
+      "an empty picture as the body",
+      () => post("/predict", blob(Buffer.alloc(0))),
+      400,
+      "IMAGE_UNDECODABLE",
+      /^picture was empty, expected a JPEG/,
+    ],
+    [
+      "an empty form",
+      () => post("/predict", "", { "content-type": "multipart/form-data; boundary=b" }),
+      400,
+      "BODY_INVALID",
+      /^body was empty/,
+    ],
     [
       "text that calls itself a picture",
       () => post("/predict", blob(Buffer.from("hello, this is text"))),
@@ -321,14 +341,73 @@ describe("bodies that are refused", () => {
     const problem = await problemOf(response);
     expect(problem.reason).toBe(reason);
     expect(problem.detail).toMatch(words);
+    expect(problem).not.toHaveProperty("photo");
     expect(problem.type).toBe(`/docs#${reason}`);
   });
 
-  it.each([
-    ["link", () => postJson("/predict", { urls: [pictures.url("/photo.jpg"), pictures.url("/none.jpg")] })],
-    ["file", () => post("/predict", form(photo, photo.subarray(0, photo.length - 40)))],
-  ])("an item with one bad %s says which photo it is", async (_what, send) => {
-    expect((await problemOf(await send())).detail).toMatch(/^photo 2: /);
+  const half = () => photo.subarray(0, photo.length - 40);
+  const linked = (...others: string[]) =>
+    postJson("/predict", { urls: [pictures.url("/photo.jpg"), ...others] });
+
+  it.each<[string, () => Promise<Response>, string, number]>([
+    ["a link that is not there", () => linked(pictures.url("/none.jpg")), "IMAGE_URL_FAILED", 1],
+    [
+      "a link inside",
+      () => linked("http://169.254.169.254/", pictures.url("/photo.jpg")),
+      "IMAGE_URL_FORBIDDEN",
+      1,
+    ],
+    ["a link that is none", () => linked(pictures.url("/photo.jpg"), "photo.jpg"), "IMAGE_URL_INVALID", 2],
+    ["a damaged first file", () => post("/predict", form(half(), photo)), "IMAGE_UNDECODABLE", 0],
+    ["a damaged last file", () => post("/predict", form(photo, photo, half())), "IMAGE_UNDECODABLE", 2],
+    [
+      "text for a file",
+      () => post("/predict", form(photo, Buffer.from("text"))),
+      "IMAGE_TYPE_UNSUPPORTED",
+      1,
+    ],
+    ["an empty file", () => post("/predict", form(photo, Buffer.alloc(0), photo)), "IMAGE_UNDECODABLE", 1],
+    [
+      "a first file too large",
+      () => post("/predict", form(Buffer.alloc(300_000), photo)),
+      "IMAGE_TOO_LARGE",
+      0,
+    ],
+    [
+      "a last file too large",
+      () => post("/predict", form(photo, Buffer.alloc(300_000))),
+      "IMAGE_TOO_LARGE",
+      1,
+    ],
+    [
+      "none but files too large",
+      () => post("/predict", form(Buffer.alloc(300_000), Buffer.alloc(300_000))),
+      "IMAGE_TOO_LARGE",
+      0,
+    ],
+  ])(
+    "an item with %s says which photo it is, to programs and to people",
+    async (_what, send, reason, photo) => {
+      const problem = await problemOf(await send());
+      expect(problem).toMatchObject({ reason, photo });
+      expect(problem.detail).toMatch(new RegExp(`^photo ${photo + 1}: (?!photo)`));
+    },
+  );
+
+  it.each<[string, () => Promise<Response>, string]>([
+    ["a list of one bad link", () => postJson("/predict", { urls: ["photo.jpg"] }), "IMAGE_URL_INVALID"],
+    ["too many files", () => post("/predict", form(...Array<Buffer>(11).fill(photo))), "TOO_MANY_IMAGES"],
+    ["scores of two photos", () => post("/predict?format=scores", form(photo, photo)), "BODY_INVALID"],
+  ])("%s: no photo of several is at fault, so none is named", async (_what, send, reason) => {
+    const problem = await problemOf(await send());
+    expect(problem.reason).toBe(reason);
+    expect(problem).not.toHaveProperty("photo");
+  });
+
+  it("a file too large and one field after it ends with the words about the file", async () => {
+    const data = form(Buffer.alloc(300_000));
+    data.append("note", "x");
+    expect((await problemOf(await post("/predict", data))).reason).toBe("IMAGE_TOO_LARGE");
   });
 
   it("a form with other fields names them", async () => {

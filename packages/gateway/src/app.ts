@@ -43,7 +43,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const app = createHttpShell(parts);
   // Bodies are read in body.ts, under its own limits; Fastify hands the stream over.
   app.removeAllContentTypeParsers();
-  await app.register(fastifyMultipart);
+  await app.register(fastifyMultipart, { throwFileSizeLimit: false });
   app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
   await addAccess(app, parts.access);
 

@@ -1,11 +1,11 @@
 /** The forms in which pictures come in: JSON with URLs, multipart/form-data, or the picture itself. */
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
-import type { MultipartFile } from "@fastify/multipart";
 import { ServeError } from "@vitrine/protocol/status";
 import type { FastifyRequest } from "fastify";
 import { predictRequestSchema } from "./api.js";
 import type { Picture, Submission } from "./classify.js";
+import { PhotoError } from "./each-photo.js";
 import type { Permit } from "./permits.js";
 
 export interface BodyLimits {
@@ -66,7 +66,9 @@ export async function readingBody<Body>(
 ): Promise<Body> {
   const mediaType = request.headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
   try {
-    if (isEmpty(request)) throw new ServeError("BODY_INVALID", `body was empty, ${expected}`);
+    // An empty picture is a picture's fault, not the body's.
+    if (isEmpty(request) && !mediaType.startsWith("image/"))
+      throw new ServeError("BODY_INVALID", `body was empty, ${expected}`);
     const body = await read(mediaType);
     if (body !== undefined) return body;
     const what = mediaType === "" ? "no content-type" : `the content-type ${mediaType.slice(0, 100)}`;
@@ -135,6 +137,10 @@ export interface ReadForm {
   readonly fields: ReadonlyMap<string, string>;
 }
 
+/**
+ * Reads photos and fields. Of several photos, one that is too large is told with its place: after the first, the form is
+ * read on to see whether there are others.
+ */
 export async function readForm(
   request: FastifyRequest,
   limits: BodyLimits,
@@ -143,6 +149,7 @@ export async function readForm(
   const pictures: Picture[] = [];
   const otherFields: string[] = [];
   const fields = new Map<string, string>();
+  let faultOfFirst: ServeError | undefined;
   const parts = request.parts({
     limits: { fileSize: limits.maxImageBytes + 1, fields: MAX_FORM_FIELDS, fieldSize: 64 * 1024 },
   });
@@ -153,22 +160,25 @@ export async function readForm(
       else if (typeof part.value === "string") fields.set(part.fieldname, part.value);
       continue;
     }
+    if (faultOfFirst !== undefined) throw new PhotoError(0, faultOfFirst);
     if (pictures.length === limits.maxImages) throw tooMany(limits);
-    pictures.push({ kind: "bytes", bytes: await readPart(part, limits, permit) });
+    try {
+      const { maxImageBytes } = limits;
+      const bytes = await readLimited(part.file, maxImageBytes, () => tooLarge(limits), permit.hold);
+      pictures.push({ kind: "bytes", bytes });
+    } catch (error) {
+      if (!(error instanceof ServeError) || error.reason !== "IMAGE_TOO_LARGE") throw error;
+      if (pictures.length > 0) throw new PhotoError(pictures.length, error);
+      faultOfFirst = error;
+      part.file.resume();
+    }
   }
+  if (faultOfFirst !== undefined) throw faultOfFirst;
   if (pictures.length === 0) {
     const found = otherFields.length === 0 ? "no fields" : `the fields ${otherFields.slice(0, 5).join(", ")}`;
     throw new ServeError("BODY_INVALID", `form had ${found}, expected a file in the field "file"`);
   }
   return { pictures, fields };
-}
-
-async function readPart(part: MultipartFile, limits: BodyLimits, permit: Permit): Promise<Buffer> {
-  const bytes = await readLimited(part.file, limits.maxImageBytes, () => tooLarge(limits), permit.hold);
-  if (bytes.byteLength === 0) {
-    throw new ServeError("BODY_INVALID", 'field "file" was empty, expected a picture in it');
-  }
-  return bytes;
 }
 
 /** Reads a stream and, at an error, does not destroy it: the answer has to go out on the same socket. */

@@ -1,6 +1,6 @@
 /** The two caches, seen from outside: what the picture's host and the model tier are asked. */
 import { afterEach, describe, expect, it } from "vitest";
-import { predictResponseSchema } from "./api.js";
+import { predictResponseSchema, problemSchema } from "./api.js";
 import { contract, jpeg, model, startTestGateway, type TestGateway } from "./testing/gateway.js";
 import { type HttpHost, startHttpHost } from "./testing/http-host.js";
 
@@ -88,7 +88,30 @@ describe("answers", () => {
     form.append("file", new Blob([new Uint8Array(known)]), "a.jpg");
     form.append("file", new Blob(["not a picture"]), "b.jpg");
     const response = await fetch(setup.url("/predict"), { method: "POST", body: form });
-    expect(await response.json()).toMatchObject({ detail: expect.stringMatching(/^photo 2: /) });
+    expect(await response.json()).toMatchObject({ photo: 1, detail: expect.stringMatching(/^photo 2: /) });
+  });
+
+  it("of a bad photo that is sent alone and in an item at the same time: each is told its own place of it", async () => {
+    const setup = await gateway({ cacheBytes: "1000000" });
+    const known = await jpeg();
+    await upload(setup, known);
+    const large = await jpeg(3000, 3000);
+    const bad = large.subarray(0, large.length - 100);
+    const photoOf = async (...photos: Buffer[]) => {
+      const form = new FormData();
+      for (const photo of photos) form.append("file", new Blob([new Uint8Array(photo)]), "a.jpg");
+      const response = await fetch(setup.url("/predict"), { method: "POST", body: form });
+      const problem = problemSchema.parse(await response.json());
+      return [problem.photo, problem.detail.startsWith("photo")];
+    };
+    const all = [photoOf(bad), photoOf(known, bad), photoOf(bad, known), photoOf(known, bad), photoOf(bad)];
+    expect(await Promise.all(all)).toEqual([
+      [undefined, false],
+      [1, true],
+      [0, true],
+      [1, true],
+      [undefined, false],
+    ]);
   });
 
   it("asked for at the same time are computed once", async () => {

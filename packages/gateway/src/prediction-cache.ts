@@ -75,7 +75,9 @@ export function createPredictionCache(options: {
       if (missing.length === 0) return { predictions: predictionsOf(questions), isHit: true };
 
       const keys = missing.map(({ key }) => key);
-      const made = await shared.run(keys.join("\n\n"), signal, async (either) => {
+      // Shared with those alone who know the photos by the same places: a fault is told with its place.
+      const flight = missing.map(({ picture, key }) => `${picture.place}\n${key}`).join("\n\n");
+      const made = await shared.run(flight, signal, async (either) => {
         const predictions = await predict(
           missing.map(({ picture }) => picture),
           either,

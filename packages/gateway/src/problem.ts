@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { STATUS_CODES } from "node:http";
 import { httpStatusOf, ServeError } from "@vitrine/protocol/status";
 import type { Problem } from "./api.js";
+import { PhotoError } from "./each-photo.js";
 
 export const PROBLEM_MEDIA_TYPE = "application/problem+json";
 
@@ -19,6 +20,7 @@ export function problemOf(error: ServeError, requestId: string): Problem {
     detail: error.message,
     code: error.code,
     reason: error.reason,
+    ...(error instanceof PhotoError ? { photo: error.photo } : {}),
     requestId,
   };
 }

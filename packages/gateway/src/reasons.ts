@@ -7,7 +7,7 @@ export const GATEWAY_REASONS = {
   IMAGE_TOO_LARGE: "The encoded picture has more bytes than the gateway takes.",
   IMAGE_TOO_MANY_PIXELS: "The picture has more pixels than the gateway decodes.",
   IMAGE_TYPE_UNSUPPORTED: "The bytes are no picture of a kind that is decoded here.",
-  IMAGE_UNDECODABLE: "The picture is damaged or ends too early.",
+  IMAGE_UNDECODABLE: "The picture is empty, damaged or ends too early.",
   IMAGE_URL_INVALID: "The url is no http or https address of a picture, or has a user name in it.",
   IMAGE_URL_FORBIDDEN: "The url, or where it redirected to, does not lie on the public internet.",
   IMAGE_URL_FAILED: "The picture's host refused, broke off, or answered with something else than 200.",

@@ -52,11 +52,19 @@ describe("readPictureHeader", () => {
   });
 
   it.each([
-    ["", "empty"],
     ['{"url": "x"}', "JSON text"],
     ["hello world", "of a kind not known (it begins with the bytes 68656c6c6f20776f)"],
   ])("says that the bytes of '%s' were %s", (text, kind) => {
     expect(() => readPictureHeader(Buffer.from(text), 1e6)).toThrow(`picture was ${kind}, expected`);
+  });
+
+  it("says that a picture of no bytes was empty, which is no kind that could be converted", () => {
+    expect(() => readPictureHeader(new Uint8Array(), 1e6)).toThrow(
+      expect.objectContaining({
+        reason: "IMAGE_UNDECODABLE",
+        message: expect.stringMatching(/^picture was empty, expected/),
+      }),
+    );
   });
 
   it.each(["bomb-bmp.bmp"])("refuses the bomb %s before anything is decoded", (name) => {

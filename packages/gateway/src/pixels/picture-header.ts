@@ -31,7 +31,7 @@ const MAX_AVIF_PIXELS = 16_000_000;
  *
  * @param maxPixels most pixels, width x height, that may be decoded; of an AVIF {@link MAX_AVIF_PIXELS} where that is less.
  * @throws {ServeError} IMAGE_TYPE_UNSUPPORTED when it is of another kind, naming it;
- *   IMAGE_TOO_MANY_PIXELS; IMAGE_UNDECODABLE when its header is cut short or broken.
+ *   IMAGE_TOO_MANY_PIXELS; IMAGE_UNDECODABLE when it is empty, or its header is cut short or broken.
  */
 export function readPictureHeader(bytes: Uint8Array, maxPixels: number): PictureHeader {
   const header = readHeader(bytes);
@@ -49,7 +49,10 @@ export function readPictureHeader(bytes: Uint8Array, maxPixels: number): Picture
   return header;
 }
 
+const EXPECTED = "expected a JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP";
+
 function readHeader(bytes: Uint8Array): PictureHeader {
+  if (bytes.length === 0) throw new ServeError("IMAGE_UNDECODABLE", `picture was empty, ${EXPECTED}`);
   const start = latin1(bytes, 0, 512);
   if (start.startsWith("\xff\xd8\xff")) return { format: "jpeg", ...readJpegHeader(bytes) };
   if (start.startsWith("\x89PNG\r\n\x1a\n")) return { format: "png", ...readPngHeader(bytes) };
@@ -58,10 +61,7 @@ function readHeader(bytes: Uint8Array): PictureHeader {
   if (start.startsWith("BM")) return { format: "bmp", ...readBmpHeader(bytes) };
   if (/^(?:II\*\0|MM\0\*)/.test(start)) return { format: "tiff", ...readTiffHeader(bytes) };
   if (isAvif(start)) return { format: "avif", ...readAvifHeader(bytes) };
-  throw new ServeError(
-    "IMAGE_TYPE_UNSUPPORTED",
-    `picture was ${foreignKind(bytes, start)}, expected a JPEG, PNG, WebP, AVIF, GIF, TIFF or BMP`,
-  );
+  throw new ServeError("IMAGE_TYPE_UNSUPPORTED", `picture was ${foreignKind(bytes, start)}, ${EXPECTED}`);
 }
 
 /** Kinds that people send by mistake: bytes that stand at an offset. The first that fits counts. */
@@ -96,7 +96,6 @@ const FOREIGN_TEXT: readonly [pattern: RegExp, kind: string][] = [
 ];
 
 function foreignKind(bytes: Uint8Array, start: string): string {
-  if (bytes.length === 0) return "empty";
   const magic = FOREIGN_MAGIC.find(({ at, words }) => words.some((word) => start.startsWith(word, at)));
   if (magic !== undefined) return magic.kind;
   const text = start.replace(/^\xef\xbb\xbf/, "").trimStart();
