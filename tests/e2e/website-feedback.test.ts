@@ -119,6 +119,35 @@ describe.skipIf(browserPath === undefined)("a correction on the page", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it("of an item that was discarded is listed at the start, and can be taken back there", async () => {
+    const page = await openAnswered();
+    await panel(page).locator("summary").click();
+    await panel(page).getByRole("checkbox").check();
+    await panel(page).getByRole("button", { name: "Keep it for training" }).click();
+    await panel(page).getByRole("button", { name: "Remove it again" }).waitFor();
+    await page.getByRole("button", { name: "Discard this item" }).click();
+    await expectAnnounced(page, /1 photo that you gave is still kept on the server until .+ 20\d\d/);
+    expect(await kept()).toHaveLength(1);
+
+    await page.reload();
+    const given = page.locator("#given");
+    await given.getByText(/1 photo as “.+”, kept until .+ 20\d\d/).waitFor();
+    await expectAccessible(page);
+    await page.route("**/feedback/*", (route) => route.abort());
+    await tabTo(page, given.getByRole("button", { name: "Remove" }));
+    await page.keyboard.press("Enter");
+    await given.getByText("It could not be removed just now.").waitFor();
+    expect(await kept()).toHaveLength(1);
+    await page.unroute("**/feedback/*");
+    await page.keyboard.press("Enter");
+    await expectAnnounced(page, /Nothing of it is kept on the server/);
+    expect(await given.isHidden()).toBe(true);
+    expect(await page.locator("#heading").evaluate((element) => element === document.activeElement)).toBe(
+      true,
+    );
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it("asks anew when the category changes, and then keeps that one instead", async () => {
     const page = await openAnswered();
     await panel(page).locator("summary").click();
@@ -141,6 +170,34 @@ describe.skipIf(browserPath === undefined)("a correction on the page", () => {
     expect(path.dirname(second)).not.toBe(path.dirname(first));
     await panel(page).getByRole("button", { name: "Remove it again" }).click();
     await panel(page).getByText("Removed. Nothing of it is kept").waitFor();
+  });
+
+  it("that could not be replaced is told, and is taken back together with the later one", async () => {
+    const page = await openAnswered();
+    await panel(page).locator("summary").click();
+    await panel(page).getByRole("checkbox").check();
+    await panel(page).getByRole("button", { name: "Keep it for training" }).click();
+    await panel(page).getByRole("button", { name: "Remove it again" }).waitFor();
+    await page.locator("#choices button").first().click();
+    let isBroken = true;
+    await page.route("**/feedback/*", async (route) => {
+      if (isBroken) await route.abort();
+      else await route.continue();
+    });
+    await panel(page).getByRole("checkbox").check();
+    await panel(page).getByRole("button", { name: "Keep this category instead" }).click();
+    await panel(page)
+      .getByText(/What was kept before, as “.+”, could not be removed just now/)
+      .waitFor();
+    await expectAnnounced(page, /kept as “.+” until .+ could not be removed just now/);
+    expect(await kept()).toHaveLength(2);
+    await panel(page).getByRole("button", { name: "Remove it again" }).click();
+    await panel(page).getByText("It could not be removed just now.").waitFor();
+    expect(await kept()).toHaveLength(2);
+    isBroken = false;
+    await panel(page).getByRole("button", { name: "Remove it again" }).click();
+    await panel(page).getByText("Removed. Nothing of it is kept").waitFor();
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it("says that it went wrong, and keeps the consent for another try", async () => {

@@ -67,6 +67,14 @@ describe("what was kept", () => {
     expect(createKeptCorrections(storage, () => Date.parse("2026-12-02")).of(["a"])).toBeUndefined();
   });
 
+  it("is the latest one, and the earlier ones that could not be removed are known, too", () => {
+    const corrections = createKeptCorrections(memory(), november);
+    corrections.add(["a"], one);
+    corrections.add(["a"], { ...one, id: "two" });
+    expect(corrections.of(["a"])?.id).toBe("two");
+    expect(corrections.allOf(["a"]).map(({ id }) => id)).toEqual(["one", "two"]);
+  });
+
   it("leaves no trace once it was removed", () => {
     const storage = memory();
     const corrections = createKeptCorrections(storage, november);

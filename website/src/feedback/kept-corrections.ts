@@ -13,8 +13,10 @@ interface Entry extends KeptCorrection {
 }
 
 export interface KeptCorrections {
-  /** The correction that one of these photos belongs to. */
+  /** The latest correction that one of these photos belongs to. */
   of(photoIds: readonly string[]): KeptCorrection | undefined;
+  /** Also the earlier ones, whose removal failed; in the order in which they were kept. */
+  allOf(photoIds: readonly string[]): readonly KeptCorrection[];
   add(photoIds: readonly string[], kept: KeptCorrection): void;
   remove(id: string): void;
 }
@@ -51,8 +53,12 @@ export function createKeptCorrections(
     }
   }
 
+  const allOf = (photoIds: readonly string[]) =>
+    read().filter(({ photos }) => photos.some((id) => photoIds.includes(id)));
+
   return {
-    of: (photoIds) => read().findLast(({ photos }) => photos.some((id) => photoIds.includes(id))),
+    of: (photoIds) => allOf(photoIds).at(-1),
+    allOf,
     add: (photoIds, kept) => write([...read(), { ...kept, photos: [...photoIds] }]),
     remove: (id) => write(read().filter((entry) => entry.id !== id)),
   };

@@ -13,14 +13,16 @@ type State =
   /** `note` names what happened last, `fault` what went wrong; both are put into words when they are shown. */
   | { readonly name: "asking"; readonly note: "" | "tick" | "removed"; readonly fault?: Fault }
   | { readonly name: "sending"; readonly end: AbortController }
-  /** `failed`: what was wished next. */
-  | {
-      readonly name: "kept";
-      readonly kept: KeptCorrection;
-      readonly failed?: "removal" | "sending";
-      readonly fault?: Fault;
-    }
+  | { readonly name: "kept"; readonly kept: KeptCorrection; readonly failure?: Failure }
   | { readonly name: "removing"; readonly kept: KeptCorrection };
+
+/** What was wished next and went wrong. */
+interface Failure {
+  readonly wish: "removal" | "sending";
+  readonly fault: Fault;
+  /** What is there still although another one was kept in its place. */
+  readonly before?: KeptCorrection;
+}
 
 const NO_ROOM: ReadonlySet<Fault["reason"]> = new Set(["FEEDBACK_FULL", "FEEDBACK_UNWRITABLE"]);
 
@@ -101,41 +103,56 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
     const asked = await gateway.ask("/feedback", { method: "POST", body: sent, headers, signal });
     const kept = asked.ok ? keptCorrectionOf(asked.json) : undefined;
     // Kept in any case, also when the person has gone on to another photo meanwhile: they may come back.
-    if (kept !== undefined) {
-      corrections.add(idsOf(about), kept);
-      if (before !== undefined) await forget(before);
-    }
+    const earlier = corrections.allOf(idsOf(about));
+    if (kept !== undefined) corrections.add(idsOf(about), kept);
+    const left = kept === undefined ? undefined : await forgetAll(earlier);
     if (!isStill(sending)) return;
     if (kept === undefined) {
       const fault: Fault = asked.ok ? { reason: "ANSWER_UNREADABLE" } : asked.fault;
       become(
         before === undefined
           ? { name: "asking", note: "", fault }
-          : { name: "kept", kept: before, failed: "sending", fault },
+          : { name: "kept", kept: before, failure: { wish: "sending", fault } },
       );
       parts.announce(noteText());
       return;
     }
     box.checked = false;
-    become({ name: "kept", kept });
-    parts.announce(keptTextOf(kept));
+    become({
+      name: "kept",
+      kept,
+      ...(left && { failure: { wish: "removal", fault: left.fault, before: left.kept } }),
+    });
+    parts.announce(`${keptTextOf(kept)} ${noteText()}`.trim());
     keptText.focus();
   }
 
   async function takeBack(): Promise<void> {
-    if (state.name !== "kept") return;
+    if (state.name !== "kept" || item === undefined) return;
     const { kept } = state;
     const removing = { name: "removing", kept } as const;
+    const earlier = corrections.allOf(idsOf(item)).filter(({ id }) => id !== kept.id);
     become(removing);
-    const fault = await forget(kept);
+    const left = await forgetAll([kept, ...earlier]);
     if (!isStill(removing)) return;
     become(
-      fault === undefined
+      left === undefined
         ? { name: "asking", note: "removed" }
-        : { name: "kept", kept, failed: "removal", fault },
+        : { name: "kept", kept: left.kept, failure: { wish: "removal", fault: left.fault } },
     );
     parts.announce(noteText());
-    if (fault === undefined) summary.focus();
+    if (left === undefined) summary.focus();
+  }
+
+  /** Removes corrections one after the other. @returns the first that could not be removed, where there is one. */
+  async function forgetAll(
+    kept: readonly KeptCorrection[],
+  ): Promise<{ readonly kept: KeptCorrection; readonly fault: Fault } | undefined> {
+    for (const each of kept) {
+      const fault = await forget(each);
+      if (fault !== undefined) return { kept: each, fault };
+    }
+    return undefined;
   }
 
   /** Removes a correction from the server; one that is not there any more counts as removed. */
@@ -166,10 +183,16 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
     if (state.name !== "asking" && state.name !== "kept") return "";
     if (state.name === "asking" && state.note === "tick") return words.tickFirst;
     if (state.name === "asking" && state.note === "removed") return words.removed;
-    if (state.fault === undefined) return "";
-    if (NO_ROOM.has(state.fault.reason)) return words.noRoom;
-    const failure = faultText(state.fault);
-    return state.name === "kept" && state.failed === "removal" ? `${words.notRemoved} ${failure}` : failure;
+    const failure = state.name === "kept" ? state.failure : undefined;
+    const fault = state.name === "kept" ? failure?.fault : state.fault;
+    if (fault === undefined) return "";
+    if (NO_ROOM.has(fault.reason)) return words.noRoom;
+    const text = faultText(fault);
+    if (failure?.wish !== "removal") return text;
+    const { before } = failure;
+    const what =
+      before === undefined ? words.notRemoved : words.notReplaced(categoryName(parts.words(), before.label));
+    return `${what} ${text}`;
   }
 
   function faultText(fault: Fault): string {

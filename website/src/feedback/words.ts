@@ -21,6 +21,8 @@ interface FeedbackWords {
   /** The server has no room, or cannot write. */
   readonly noRoom: string;
   readonly notRemoved: string;
+  /** Another category is kept, and the one before could not be removed. */
+  readonly notReplaced: (before: string) => string;
 }
 
 const en: FeedbackWords = {
@@ -42,6 +44,8 @@ const en: FeedbackWords = {
   removed: "Removed. Nothing of it is kept on the server.",
   noRoom: "This server has no room for it at the moment. Nothing was kept.",
   notRemoved: "It could not be removed just now.",
+  notReplaced: (before) =>
+    `What was kept before, as “${before}”, could not be removed just now. “${en.remove}” removes both.`,
 };
 
 const de: FeedbackWords = {
@@ -63,6 +67,8 @@ const de: FeedbackWords = {
   removed: "Gelöscht. Auf dem Server ist nichts davon geblieben.",
   noRoom: "Dieser Server hat gerade keinen Platz dafür. Es wurde nichts behalten.",
   notRemoved: "Es konnte gerade nicht gelöscht werden.",
+  notReplaced: (before) =>
+    `Was vorher als „${before}“ behalten wurde, konnte gerade nicht gelöscht werden. „${de.remove}“ löscht beides.`,
 };
 
 const ar: FeedbackWords = {
@@ -84,6 +90,7 @@ const ar: FeedbackWords = {
   removed: "حُذفت. لم يبقَ منها شيء على الخادم.",
   noRoom: "لا مكان لها على هذا الخادم الآن. لم يُحفظ شيء.",
   notRemoved: "تعذّر حذفها الآن.",
+  notReplaced: (before) => `تعذّر الآن حذف ما حُفظ من قبل باسم «${before}». الزر «${ar.remove}» يحذف الاثنين.`,
 };
 
 export const feedbackWords: Readonly<Record<Language, FeedbackWords>> = { en, de, ar };
