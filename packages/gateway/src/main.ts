@@ -177,12 +177,15 @@ async function openStore(
 
 function feedbackInto(
   store: FeedbackStore | undefined,
-  { feedbackKeepDays: keepDays }: GatewayConfig,
-  { registry, ...story }: Omit<GiveFeedbackParts, "store" | "counted"> & { readonly registry: Registry },
+  { feedbackKeepDays: keepDays, maxImageBytes }: GatewayConfig,
+  {
+    registry,
+    ...story
+  }: Omit<GiveFeedbackParts, "store" | "maxImageBytes" | "counted"> & { readonly registry: Registry },
 ): Feedback | undefined {
   if (store === undefined) return undefined;
   const counted = createFeedbackMetrics(registry, store);
-  return { give: createGiveFeedback({ ...story, store, counted }), store, keepDays };
+  return { give: createGiveFeedback({ ...story, store, maxImageBytes, counted }), store, keepDays };
 }
 
 /** OpenTelemetry's libraries are loaded only where there is a collector. */

@@ -26,6 +26,8 @@ export interface GiveFeedbackParts {
   readonly link: Pick<ModelLink, "current">;
   readonly store: Pick<FeedbackStore, "add" | "withdraw">;
   readonly timeoutMs: number;
+  /** Most bytes of one picture, also as it is kept. */
+  readonly maxImageBytes: number;
   /** Told of each correction that is kept: whether the person agrees with the model, undefined where that is not known. */
   counted(agrees: boolean | undefined): void;
 }
@@ -89,9 +91,19 @@ export function createGiveFeedback(parts: GiveFeedbackParts): GiveFeedback {
       );
     const isLinked = sent.pictures.some(({ kind }) => kind === "url");
     const pictures = isLinked ? await times.time("fetch", read) : await read();
-    const files = await eachPhoto(placed(pictures), signal, (bytes, either) =>
-      parts.preprocessor.makeFile(bytes, { purpose: "keep" }, either),
-    );
+    const files = await eachPhoto(placed(pictures), signal, async (bytes, either) => {
+      const file = await parts.preprocessor.makeFile(bytes, { purpose: "keep" }, either);
+      const size = file.bytes.byteLength;
+      // A WebP with an alpha channel may be twenty times as large as a PNG.
+      if (size > parts.maxImageBytes) {
+        throw new ServeError(
+          "IMAGE_TOO_LARGE",
+          `picture to keep was ${size} bytes as ${file.mediaType}, expected at most ${parts.maxImageBytes}`,
+        );
+      }
+      permit.hold(size);
+      return file;
+    });
     const record = await parts.store.add({
       files,
       label,
