@@ -370,6 +370,25 @@ describe("EKS", () => {
   });
 });
 
+describe("the first service", () => {
+  it("keeps to Pod Security restricted, as the user of its image", () => {
+    const podSchema = z.looseObject({ securityContext: z.unknown(), containers: z.array(z.unknown()) });
+    const deploymentOfPing = z.object({ spec: z.object({ template: z.object({ spec: podSchema }) }) });
+    const [document] = documentsOf(path.join(DEPLOY, "ping/deployment.yaml"));
+    const pod = deploymentOfPing.parse(document).spec.template.spec;
+    const image = readFileSync(path.join(DEPLOY, "ping/Dockerfile"), "utf8");
+    const user = Number(/^USER (\d+):\d+$/m.exec(image)?.[1]);
+    expect(pod.securityContext).toMatchObject({
+      runAsNonRoot: true,
+      runAsUser: user,
+      seccompProfile: { type: "RuntimeDefault" },
+    });
+    expect(pod.containers).toEqual([
+      expect.objectContaining({ securityContext: baseOf("gateway").container.securityContext }),
+    ]);
+  });
+});
+
 describe("the documentation", () => {
   const page = (name: string) => readFileSync(path.resolve(DEPLOY, "../docs", `${name}.md`), "utf8");
 
@@ -379,6 +398,24 @@ describe("the documentation", () => {
     expect(
       named.filter((file) => !file.includes("NAME") && !existsSync(path.resolve(DEPLOY, "..", file))),
     ).toEqual([]);
+  });
+
+  it("of the first steps names files to kubectl, not the folder, in which kubectl reads package.json", () => {
+    const folders = [...page("first-steps").matchAll(/^ +kubectl .*-f deploy\/ping(?!\/\w+\.yaml).*/gm)];
+    expect(folders).toEqual([]);
+    expect(page("first-steps")).toContain(
+      "kubectl delete -f deploy/ping/service.yaml -f deploy/ping/deployment.yaml",
+    );
+  });
+
+  it.each(["kubernetes", "operations", "eks", "scaling"])("of %s reads the logs of every pod", (name) => {
+    const commands = [...page(name).matchAll(/kubectl -n \S+ logs [^`|\n]*/g)].map(([command]) => command);
+    for (const command of commands) {
+      expect(command).toContain(" -l app.kubernetes.io/");
+      expect(command).toContain(" --prefix --tail=-1");
+      // kubectl follows five pods unless told otherwise, and the autoscaler may make ten.
+      if (command.includes("--follow")) expect(command).toContain("--max-log-requests=10");
+    }
   });
 
   it("names every overlay", () => {
