@@ -129,7 +129,7 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
     const item = itemOf(state);
     if (item !== undefined && item !== itemOf(before)) session.keep(item);
     if (state.name === "start") void listRecent();
-    given.show(state.name === "start");
+    if (state.name !== before.name) given.show(state.name === "start");
     draw();
     const isOther = state.attempt !== before.attempt;
     if (isOther) {

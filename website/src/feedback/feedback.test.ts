@@ -75,6 +75,19 @@ describe("what was kept", () => {
     expect(corrections.allOf(["a"]).map(({ id }) => id)).toEqual(["one", "two"]);
   });
 
+  it("is listed as a whole, what goes first at the front", () => {
+    const storage = memory();
+    const corrections = createKeptCorrections(storage, november);
+    corrections.add(["a"], one);
+    corrections.add(["b"], { ...one, id: "two", deleteAfter: "2026-11-20T00:00:00.000Z" });
+    expect(
+      createKeptCorrections(storage, november)
+        .all()
+        .map(({ id }) => id),
+    ).toEqual(["two", "one"]);
+    expect(createKeptCorrections(undefined, november).all()).toEqual([]);
+  });
+
   it("leaves no trace once it was removed", () => {
     const storage = memory();
     const corrections = createKeptCorrections(storage, november);

@@ -13,6 +13,8 @@ interface Entry extends KeptCorrection {
 }
 
 export interface KeptCorrections {
+  /** All that is known, the one that goes first at the front. */
+  all(): readonly KeptCorrection[];
   /** The latest correction that one of these photos belongs to. */
   of(photoIds: readonly string[]): KeptCorrection | undefined;
   /** Also the earlier ones, whose removal failed; in the order in which they were kept. */
@@ -57,6 +59,7 @@ export function createKeptCorrections(
     read().filter(({ photos }) => photos.some((id) => photoIds.includes(id)));
 
   return {
+    all: () => [...read()].sort((one, other) => Date.parse(one.deleteAfter) - Date.parse(other.deleteAfter)),
     of: (photoIds) => allOf(photoIds).at(-1),
     allOf,
     add: (photoIds, kept) => write([...read(), { ...kept, photos: [...photoIds] }]),
@@ -72,4 +75,21 @@ function entriesOf(json: unknown): Entry[] {
     const photos = entry.photos.filter((id): id is string => typeof id === "string");
     return kept === undefined ? [] : [{ ...kept, photos }];
   });
+}
+
+let ofThisPage: KeptCorrections | undefined;
+
+/** Those of this page: what the browser does not keep is known to all of it. */
+export function keptHere(): KeptCorrections {
+  ofThisPage ??= createKeptCorrections(storageOf());
+  return ofThisPage;
+}
+
+/** undefined where the browser lets the page keep nothing. */
+function storageOf(): Storage | undefined {
+  try {
+    return localStorage;
+  } catch {
+    return undefined;
+  }
 }
