@@ -72,6 +72,24 @@ describe("the store", () => {
     expect(store.bytes).toBe((await file("#222222")).bytes.byteLength + RECORD_BYTES);
   });
 
+  it("names an expired correction that cannot be removed, and removes the others", async () => {
+    const store = await open(10);
+    const stuck = await store.add(correction(await file("#111111")));
+    await store.add({ ...correction(await file("#222222")), label: "hat" });
+    // A folder where the picture was can be removed by nobody who removes files.
+    const [name = ""] = await pictures();
+    await rm(path.join(folder, "pants", name));
+    await mkdir(path.join(folder, "pants", name));
+    now += 11 * DAY_MS;
+    await store.sweep();
+    expect(log).toEqual([expect.objectContaining({ id: stuck.id }), { removed: 1, kept: 1 }]);
+    expect((await readFeedback(folder)).records).toEqual([stuck]);
+    expect(store.bytes).toBe((await file("#111111")).bytes.byteLength + RECORD_BYTES);
+    await rmdir(path.join(folder, "pants", name));
+    await store.sweep();
+    expect((await readFeedback(folder)).records).toEqual([]);
+  });
+
   it("keeps a picture for as long as the last of those who gave it said", async () => {
     const store = await open(10);
     const picture = await file("#111111");

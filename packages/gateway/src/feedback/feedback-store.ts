@@ -187,9 +187,17 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     const expired = records.filter(isExpired);
     const kept = records.filter((record) => !isExpired(record));
     const needed = placesOf(kept);
+    let removed = 0;
     for (const record of expired) {
       if (isClosed) return;
-      await remove(record, needed);
+      try {
+        await remove(record, needed);
+        removed += 1;
+      } catch (error) {
+        // Stays and is counted; the next look tries again.
+        kept.push(record);
+        logger.error({ err: error, id: record.id }, "expired correction could not be removed");
+      }
     }
     for (const name of parts) await removeStale(at(name));
     const sizes = new Map(
@@ -200,9 +208,7 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     const ofRecords = RECORD_BYTES * (kept.length + broken.length);
     bytes = [...sizes.values()].reduce((sum, size) => sum + size, ofRecords);
     isLookedThrough = true;
-    if (expired.length > 0) {
-      logger.info({ removed: expired.length, kept: kept.length }, "corrections expired and were removed");
-    }
+    if (removed > 0) logger.info({ removed, kept: kept.length }, "corrections expired and were removed");
     if (broken.length > 0) logger.warn({ broken }, "records of corrections cannot be read");
   }
 
@@ -210,7 +216,7 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     try {
       if (now() - (await stat(file)).mtimeMs > PART_LIFE_MS) await unlink(file);
     } catch (error) {
-      if (!isMissing(error)) throw error;
+      if (!isMissing(error)) logger.error({ err: error }, "unfinished correction could not be removed");
     }
   }
 
