@@ -214,6 +214,42 @@ describe("a correction", () => {
   });
 });
 
+describe("pages that may leave and take back corrections", () => {
+  it.each<[string, (setup: TestGateway) => Record<string, string>]>([
+    ["the gateway's own", (setup) => ({ origin: new URL(setup.url("/")).origin })],
+    [
+      "the gateway's own behind a proxy that speaks TLS for it",
+      (setup) => ({ origin: new URL(setup.url("/")).origin.replace("http:", "https:") }),
+    ],
+    [
+      "the gateway's own behind a proxy that changes Host",
+      () => ({ "sec-fetch-site": "same-origin", origin: "https://shop.example" }),
+    ],
+    ["one of --cors-origin", () => ({ origin: "https://friend.example" })],
+    [
+      "one of --cors-origin that says where it stands",
+      () => ({ "sec-fetch-site": "cross-site", origin: "https://friend.example" }),
+    ],
+  ])("%s", async (_what, headersOf) => {
+    const setup = await start({ corsOrigin: ["https://friend.example"] });
+    const headers = headersOf(setup);
+    const response = await give(setup, [photo], {}, headers);
+    const { id } = feedbackResponseSchema.parse(await response.json());
+    const take = (from: Record<string, string>) =>
+      fetch(setup.url(`/feedback/${id}`), { method: "DELETE", headers: from });
+    expect(await reasonOf(await take({ origin: "http://evil.example" }))).toBe("FEEDBACK_ORIGIN_FORBIDDEN");
+    expect((await take(headers)).status).toBe(204);
+  });
+
+  it("are held to the limit per client, also when they take back", async () => {
+    const setup = await start({ maxRequestsPerClient: "2" });
+    const { id } = await given(setup, [photo]);
+    for (const other of ["A", "B"]) expect((await withdraw(setup, other.repeat(22))).status).toBe(404);
+    expect(await reasonOf(await withdraw(setup, id))).toBe("CLIENT_LIMIT");
+    expect(await picturesIn()).toHaveLength(1);
+  });
+});
+
 describe("nothing is kept", () => {
   it.each<[string, (setup: TestGateway) => Promise<Response>, string]>([
     ["without consent", (setup) => give(setup, [photo], { consent: "" }), "FEEDBACK_CONSENT_MISSING"],
@@ -253,6 +289,21 @@ describe("nothing is kept", () => {
       "FEEDBACK_ORIGIN_FORBIDDEN",
     ],
     [
+      "that another site's page sent without TLS",
+      (setup) => give(setup, [photo], {}, { origin: "http://evil.example" }),
+      "FEEDBACK_ORIGIN_FORBIDDEN",
+    ],
+    [
+      "that a page of another port sent",
+      (setup) => give(setup, [photo], {}, { origin: "http://127.0.0.1:1" }),
+      "FEEDBACK_ORIGIN_FORBIDDEN",
+    ],
+    [
+      "that a page in a sandbox sent",
+      (setup) => give(setup, [photo], {}, { origin: "null" }),
+      "FEEDBACK_ORIGIN_FORBIDDEN",
+    ],
+    [
       "in another form",
       (setup) =>
         fetch(setup.url("/feedback"), {
@@ -266,6 +317,26 @@ describe("nothing is kept", () => {
   ])("%s", async (_what, send, reason) => {
     const setup = await start();
     expect(await reasonOf(await send(setup))).toBe(reason);
+    expect(await filesIn()).toEqual([]);
+  });
+
+  it.each<[string, (setup: TestGateway) => Promise<Response>, string, number]>([
+    ["damaged", (setup) => give(setup, [photo, photo.subarray(0, 500)]), "IMAGE_UNDECODABLE", 1],
+    ["empty", (setup) => give(setup, [Buffer.alloc(0), photo]), "IMAGE_UNDECODABLE", 0],
+    ["too large", (setup) => give(setup, [Buffer.alloc(100_000), photo]), "IMAGE_TOO_LARGE", 0],
+    [
+      "not there",
+      (setup) => {
+        const urls = ["/photo.jpg", "/none.jpg"].map((place) => host.url(place));
+        return giveJson(setup, { urls, label: "pants", consent: true });
+      },
+      "IMAGE_URL_FAILED",
+      1,
+    ],
+  ])("of several photos of which one is %s, and says which", async (_what, send, reason, index) => {
+    const setup = await start({ maxImageBytes: "50000" });
+    const problem = problemSchema.parse(await (await send(setup)).json());
+    expect(problem).toMatchObject({ reason, photo: index });
     expect(await filesIn()).toEqual([]);
   });
 
