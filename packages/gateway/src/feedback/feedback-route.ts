@@ -54,7 +54,7 @@ export function addFeedback(
   });
   app.delete<{ Params: { id: string } }>(
     "/feedback/:id",
-    { config: { needsKey: true } },
+    { config: { needsKey: true, rateLimit: {} } },
     async (request, reply) => {
       const { store } = enabled(feedback);
       checkOrigin(request, corsOrigins);
@@ -76,13 +76,29 @@ function enabled(feedback: Feedback | undefined): Feedback {
  * A page elsewhere could have its visitors' browsers leave photos here in their name. Browsers say where a page
  * stands; programs say nothing and are let in. Source: W3C Fetch Metadata Request Headers.
  */
-function checkOrigin({ headers }: FastifyRequest, corsOrigins: readonly string[]): void {
-  const site = headers["sec-fetch-site"];
-  if (site !== "cross-site" && site !== "same-site") return;
-  const { origin } = headers;
-  if (corsOrigins.includes("*") || (origin !== undefined && corsOrigins.includes(origin))) return;
+function checkOrigin(request: FastifyRequest, corsOrigins: readonly string[]): void {
+  const { origin } = request.headers;
+  if (isOwnPage(request) || corsOrigins.includes("*")) return;
+  if (origin !== undefined && corsOrigins.includes(origin)) return;
   throw new ServeError(
     "FEEDBACK_ORIGIN_FORBIDDEN",
     "correction came from a page of another site, expected the gateway's own or one that --cors-origin names",
   );
+}
+
+/** Without TLS browsers do not say `Sec-Fetch-Site`, and old ones never do: then it is for `Origin` to say. */
+function isOwnPage({ headers, host }: FastifyRequest): boolean {
+  const site = headers["sec-fetch-site"];
+  if (site === "same-origin" || site === "none") return true;
+  if (site !== undefined) return false;
+  const { origin } = headers;
+  if (origin === undefined) return true;
+  // Of "null", which a page in a sandbox says, there is no host. The scheme does not count: TLS may end at a proxy.
+  return URL.canParse(origin) && new URL(origin).host === hostOf(origin, host);
+}
+
+/** A host as browsers write it, without the port that its scheme has anyway. */
+function hostOf(origin: string, host: string): string | undefined {
+  const url = `${new URL(origin).protocol}//${host}`;
+  return URL.canParse(url) ? new URL(url).host : undefined;
 }
