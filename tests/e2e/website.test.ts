@@ -74,7 +74,7 @@ describe.skipIf(browserPath === undefined)("the page and both tiers", () => {
     await page.getByLabel("Choose photos").setInputFiles(DRAWING);
     await expectHeading(page, name);
     expect(await page.locator("#choices button").count()).toBeGreaterThanOrEqual(2);
-    await page.getByText(/^clothing-model, version \d+, \d+ ms$/).waitFor();
+    await page.getByText(/for any picture\. clothing-model, version \d+, \d+ ms$/).waitFor();
     // Stored as 640 x 480 with EXIF orientation 6.
     const picture = page.getByRole("img", { name: "Your photo" });
     expect(await picture.evaluate((img) => img.clientHeight / img.clientWidth)).toBeCloseTo(640 / 480, 1);

@@ -66,6 +66,7 @@ describe("wordsOfFault", () => {
       ),
     ).toBe(true);
     expect(canRetry("IMAGE_UNDECODABLE")).toBe(false);
+    expect(canRetry("FILE_EMPTY")).toBe(false);
   });
 
   it("tells a key that is missing from one that is wrong", () => {

@@ -29,6 +29,8 @@ import type { Gift, Nothing, Place } from "./ways-in/ways-in.js";
 import { listenForPhotos } from "./ways-in/ways-in.js";
 import { createWhere } from "./ways-in/where.js";
 
+type Photos = readonly [Photo, ...Photo[]];
+
 export interface PageParts {
   readonly gateway: GatewayClient;
   readonly preparation: UploadPreparation;
@@ -117,7 +119,7 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
       siteKey.keep(key);
       void askInfo().then(() => send({ name: "retried" }));
     },
-    onSample: (file) => begin({ kind: "file", files: [file] }),
+    onSample: (file) => begin({ kind: "file", files: [file], leftOut: 0 }),
     onSampleFailed: () => notice.show(say.words.faults.unreachable.title),
     onOpenDraft: (itemId) => session.open(itemId),
   });
@@ -204,29 +206,32 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
     draw();
   }
 
-  function photosOf(gift: Gift, most: number): readonly [Photo, ...Photo[]] {
-    if (gift.kind === "link") return [{ kind: "link", id: newId(), url: gift.url }];
+  /** `notes`: what of the gift was not taken, in words. */
+  function take(gift: Gift, most: number): { readonly photos: Photos; readonly notes: readonly string[] } {
+    if (gift.kind === "link") return { photos: [{ kind: "link", id: newId(), url: gift.url }], notes: [] };
     const [first, ...others] = gift.files;
     const photo = (file: File): Photo => ({ kind: "file", id: newId(), file });
     const taken = others.slice(0, most - 1);
-    if (taken.length < others.length) {
-      notice.show(say.words.ways.onlySome(taken.length + 1, gift.files.length));
-    }
-    return [photo(first), ...taken.map(photo)];
+    const { ways } = say.words;
+    const notes = [
+      taken.length < others.length ? ways.onlySome(taken.length + 1, gift.files.length) : "",
+      gift.leftOut > 0 ? ways.leftOut(gift.leftOut) : "",
+    ];
+    return { photos: [photo(first), ...taken.map(photo)], notes: notes.filter((note) => note !== "") };
   }
 
   function begin(gift: Gift): void {
-    session.begin(photosOf(gift, mostPhotosOf(site)));
+    const { photos, notes } = take(gift, mostPhotosOf(site));
+    session.begin(photos);
+    if (notes.length > 0) notice.show(notes.join(" "));
   }
 
   function add(gift: Gift): void {
     const item = itemOf(state);
     if (item === undefined) return;
-    const photos = photosOf(gift, mostPhotosOf(site) - item.photos.length);
+    const { photos, notes } = take(gift, mostPhotosOf(site) - item.photos.length);
     send({ name: "added", photos });
-    if (gift.kind === "link" || photos.length === gift.files.length) {
-      notice.show(say.words.photos.added(photos.length));
-    }
+    notice.show([say.words.photos.added(photos.length), ...notes].join(" "));
   }
 
   function receive(gift: Gift, place: Place): void {

@@ -10,9 +10,19 @@ describe("parseLink", () => {
     expect(parseLink("http://example.com")).toBe("http://example.com");
   });
 
+  it.each(["www.shop.example/x.jpg", "WWW.shop.example", "shop.example/x.jpg?y=1", "shop.example:8443/a:b"])(
+    "takes %j as what a person types for a web address",
+    (text) => expect(parseLink(text)).toBe(`https://${text}`),
+  );
+
   it.each([
     "",
     "a.jpg",
+    "and/or",
+    "1/2.5",
+    "10.0.0.1/a.jpg",
+    "me@shop.example/a.jpg",
+    "shop.example/a b.jpg",
     "ftp://example.com/a",
     "javascript:alert(1)",
     "see https://example.com/a",

@@ -16,10 +16,15 @@ function parseUrl(text: string): URL | undefined {
   }
 }
 
-/** The address in a text that is one http or https URL and nothing else; undefined for any other text. */
+/** A host with a dot and no scheme, as people type it: `www.shop.example`, or `shop.example/` and a path. */
+const BARE = /^[^\s/:@]+\.\p{L}[\p{L}\d-]+(?::\d+)?(?:[/?#]\S*)?$/iu;
+
+/** The address in a text that is one http or https URL and nothing else, which may lack its https://; undefined for any other text. */
 export function parseLink(text: string): string | undefined {
   const trimmed = text.trim();
-  return /^https?:\/\/\S+$/i.test(trimmed) && parseUrl(trimmed) !== undefined ? trimmed : undefined;
+  const isBare = BARE.test(trimmed) && (/^www\./i.test(trimmed) || trimmed.includes("/"));
+  const address = isBare ? `https://${trimmed}` : trimmed;
+  return /^https?:\/\/\S+$/i.test(address) && parseUrl(address) !== undefined ? address : undefined;
 }
 
 /** First address of a `text/uri-list`, in which lines that begin with # are comments (RFC 2483, section 5). */

@@ -80,7 +80,7 @@ describe("tagViewOf", () => {
       percent: "97%",
       photoAlt: "Your photo: pants",
       announcement: "pants, 97%. Almost certain.",
-      fine: "clothing-model, version 2, 55 ms",
+      fine: "The model knows only 3 categories, and names one of them for any picture. clothing-model, version 2, 55 ms",
       canSearch: true,
     });
     expect(view.choices.map(({ label, percent }) => [label, percent])).toEqual([

@@ -93,7 +93,7 @@ export function tagViewOf(state: PageState, site: Site, say: Say): TagView {
     case "reading":
       return readingView(item, phase, say);
     case "answered":
-      return answeredView(item, say);
+      return answeredView(item, site, say);
     case "failed":
       return failedView(item, phase, site, say);
   }
@@ -153,7 +153,7 @@ function readingView(
   };
 }
 
-function answeredView(item: Item, say: Say): TagView {
+function answeredView(item: Item, { info }: Site, say: Say): TagView {
   const { words, formats } = say;
   const { answer, chosenLabel, photos } = item;
   if (answer === undefined) return BLANK;
@@ -168,10 +168,12 @@ function answeredView(item: Item, say: Say): TagView {
   const top = categoryName(words, answer.top_class);
   const percent = formats.percent(answer.top_probability);
   const { model, timings } = answer;
-  const facts = words.answer.facts(model.name, model.version, formats.integer(Math.round(timings.total)));
+  const facts = words.answer.facts(model.name, model.version, formats.milliseconds(timings.total));
+  const several = photos.length > 1 ? words.answer.fromSeveral(photos.length) : "";
+  const onlyThese = info === undefined ? "" : words.answer.onlyThese(info.labels.length);
   const common: TagView = {
     ...BLANK,
-    fine: sentences(photos.length > 1 ? words.answer.fromSeveral(photos.length) : "", facts),
+    fine: sentences(several, onlyThese, facts),
     canSearch: true,
   };
   if (chosenLabel !== undefined) {
@@ -184,6 +186,7 @@ function answeredView(item: Item, say: Say): TagView {
       eyebrow: words.answer.yourChoice,
       heading: name,
       lead: chosenLabel === answer.top_class ? "" : words.answer.chosenInstead(top, percent),
+      fine: sentences(several, facts),
       canUndo: true,
       announcement: words.answer.chosenAnnounced(name),
     };

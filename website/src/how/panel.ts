@@ -102,7 +102,11 @@ export const createHowPanel: CreatePanel = (parts) =>
             ...cut,
           ]),
           step(words.probabilities, undefined, [
-            make("p", "", isLogits ? words.logits(number(temperature, 4)) : words.already),
+            make(
+              "p",
+              "",
+              isLogits ? words.logits(number(temperature, 4), parts.formats().percent(1)) : words.already,
+            ),
             barTable([words.label, words.probability], probability),
           ]),
         ];
@@ -111,8 +115,13 @@ export const createHowPanel: CreatePanel = (parts) =>
       function timesOf({ value, asked }: Shown<Told>): HTMLElement {
         const section = make("section", "how-part");
         const hops = hopsOf(value.timings, asked.durationMs);
-        const rows = hops.map(([hop, ms]) => [words.hops[hop], time(ms), ms / asked.durationMs] as const);
-        const table = barTable([words.hop, words.time], [...rows, [words.all, time(asked.durationMs), 1]]);
+        const rows = hops.map(
+          ([hop, ms]) => [words.hops[hop], parts.formats().milliseconds(ms), ms / asked.durationMs] as const,
+        );
+        const table = barTable(
+          [words.hop, words.time],
+          [...rows, [words.all, parts.formats().milliseconds(asked.durationMs), 1]],
+        );
         table.classList.add("how-times");
         section.append(make("h3", "", words.times), table);
         return section;
@@ -144,7 +153,7 @@ export const createHowPanel: CreatePanel = (parts) =>
       function step(title: string, ms: number | undefined, content: readonly (HTMLElement | undefined)[]) {
         const item = make("li", "how-step");
         const heading = make("h3", "", title);
-        if (ms !== undefined) heading.append(" ", make("span", "how-ms", time(ms)));
+        if (ms !== undefined) heading.append(" ", make("span", "how-ms", parts.formats().milliseconds(ms)));
         item.append(heading, ...content.filter((part) => part !== undefined));
         return item;
       }
@@ -157,17 +166,6 @@ export const createHowPanel: CreatePanel = (parts) =>
         return new Intl.NumberFormat(language, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(
           value,
         );
-      }
-
-      function time(ms: number): string {
-        const maximumFractionDigits = ms < 10 ? 1 : 0;
-        const format = {
-          style: "unit",
-          unit: "millisecond",
-          unitDisplay: "short",
-          maximumFractionDigits,
-        } as const;
-        return new Intl.NumberFormat(language, format).format(ms);
       }
     },
   });

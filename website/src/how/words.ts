@@ -26,7 +26,8 @@ interface HowWords {
   readonly scores: string;
   readonly scoresText: string;
   readonly probabilities: string;
-  readonly logits: (temperature: string) => string;
+  /** `all`: one hundred percent. */
+  readonly logits: (temperature: string, all: string) => string;
   readonly already: string;
   readonly best: (shown: string, all: string) => string;
   readonly label: string;
@@ -74,8 +75,8 @@ const en: HowWords = {
   scores: "Scores",
   scoresText: "The model answers one number for each category: the higher, the more it fits.",
   probabilities: "Probabilities",
-  logits: (temperature) =>
-    `The scores are divided by ${temperature}, which was measured so that the model is as sure as it is right, and turned into shares that add up to 100%.`,
+  logits: (temperature, all) =>
+    `The scores are divided by ${temperature}, which was measured so that the model is as sure as it is right, and turned into shares that add up to ${all}.`,
   already: "This model answers probabilities itself.",
   best: (shown, all) => `The best ${shown} of ${all}.`,
   label: "Category",
@@ -132,8 +133,8 @@ const de: HowWords = {
   scores: "Punkte",
   scoresText: "Das Modell antwortet mit einer Zahl je Kategorie: je höher, desto besser passt sie.",
   probabilities: "Wahrscheinlichkeiten",
-  logits: (temperature) =>
-    `Die Punkte werden durch ${temperature} geteilt, so gemessen, dass das Modell so sicher ist, wie es recht hat, und in Anteile umgerechnet, die zusammen 100 % ergeben.`,
+  logits: (temperature, all) =>
+    `Die Punkte werden durch ${temperature} geteilt, so gemessen, dass das Modell so sicher ist, wie es recht hat, und in Anteile umgerechnet, die zusammen ${all} ergeben.`,
   already: "Dieses Modell antwortet selbst mit Wahrscheinlichkeiten.",
   best: (shown, all) => `Die besten ${shown} von ${all}.`,
   label: "Kategorie",
@@ -189,8 +190,8 @@ const ar: HowWords = {
   scores: "الدرجات",
   scoresText: "يجيب النموذج برقم لكل فئة: كلما ارتفع كانت أنسب.",
   probabilities: "الاحتمالات",
-  logits: (temperature) =>
-    `تُقسم الدرجات على ${temperature}، وهو رقم قيس بحيث تطابق ثقة النموذج صوابه، ثم تُحوَّل إلى نسب مجموعها 100٪.`,
+  logits: (temperature, all) =>
+    `تُقسم الدرجات على ${temperature}، وهو رقم قيس بحيث تطابق ثقة النموذج صوابه، ثم تُحوَّل إلى نسب مجموعها ${all}.`,
   already: "يجيب هذا النموذج بالاحتمالات مباشرة.",
   best: (shown, all) => `أفضل ${shown} من ${all}.`,
   label: "الفئة",

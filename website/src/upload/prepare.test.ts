@@ -56,8 +56,8 @@ describe("UploadPreparation", () => {
     });
   });
 
-  it("says of an empty file that it is damaged, and sends nothing", async () => {
-    expect(await prepare(file(0), shrinkerTo(1))).toMatchObject({ fault: { reason: "IMAGE_UNDECODABLE" } });
+  it("says of an empty file that it is empty, and sends nothing", async () => {
+    expect(await prepare(file(0), shrinkerTo(1))).toMatchObject({ fault: { reason: "FILE_EMPTY" } });
   });
 
   it("turns HEIC into JPEG where the browser can, and says so where it cannot", async () => {

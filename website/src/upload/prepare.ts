@@ -59,7 +59,7 @@ export class UploadPreparation {
   }
 
   async #shrinkFile(file: File, info: InfoResponse | undefined): Promise<File | Fault> {
-    if (file.size === 0) return { reason: "IMAGE_UNDECODABLE" };
+    if (file.size === 0) return { reason: "FILE_EMPTY" };
     const foreign = faultOfKind(file, info?.limits);
     if (foreign !== undefined) return foreign;
     const leastEdge = info?.shrink.keeps_answer === true ? (info.shrink.least_edge ?? undefined) : undefined;

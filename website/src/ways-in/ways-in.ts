@@ -4,7 +4,12 @@ import { find } from "../render/find.js";
 
 /** Files, at least one, or a link. */
 export type Gift =
-  | { readonly kind: "file"; readonly files: readonly [File, ...File[]] }
+  | {
+      readonly kind: "file";
+      readonly files: readonly [File, ...File[]];
+      /** Files beside them that are no pictures. */
+      readonly leftOut: number;
+    }
   | { readonly kind: "link"; readonly url: string };
 
 /** Where a gift belongs: to the item on the page, to another one, or the person has yet to say. */
@@ -20,11 +25,12 @@ export interface Receiver {
   canAdd(): boolean | undefined;
 }
 
-function giftOf(files: readonly File[]): Gift | undefined {
-  // A folder or a text among pictures is left out; alone it is taken, and said to be no picture.
+export function giftOf(files: readonly File[]): Gift | undefined {
+  // A folder or a text among pictures is left out; the first of several alone is taken, and said to be no picture.
   const pictures = files.filter(({ type }) => type === "" || type.startsWith("image/"));
   const [first, ...others] = pictures.length > 0 ? pictures : files.slice(0, 1);
-  return first === undefined ? undefined : { kind: "file", files: [first, ...others] };
+  if (first === undefined) return undefined;
+  return { kind: "file", files: [first, ...others], leftOut: files.length - 1 - others.length };
 }
 
 export function listenForPhotos(receiver: Receiver): void {

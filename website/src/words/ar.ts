@@ -73,6 +73,7 @@ export const ar: Words = {
     emptyLink: "اكتب رابطًا أو الصقه أولًا.",
     nothingPasted: "لا توجد صورة ولا رابط في الحافظة.",
     nothingDropped: "ما أفلتَّه لا يحتوي على صورة ولا رابط.",
+    leftOut: (count: number) => `تُركت ملفات ليست صورًا، عددها: ${count}.`,
     onlySome: (used: number, given: number) =>
       `الحد الأقصى للسلعة الواحدة: ${photos(used)}؛ أُخذت أول ${used} من ${given}.`,
   },
@@ -137,8 +138,10 @@ export const ar: Words = {
     noneFound: "لا توجد فئة بهذا الاسم.",
     moreFound: (count: number) => `وهناك ${categoriesFound(count)} غيرها؛ تابع الكتابة لتراها.`,
     fromSeveral: (count: number) => `عدد الصور: ${count}.`,
-    facts: (model: string, version: string, ms: string) =>
-      `${isolate(model)}، الإصدار ${isolate(version)}، ${isolate(`${ms} ms`)}`,
+    onlyThese: (count: number) =>
+      `عدد ما يعرفه النموذج: ${categoriesFound(count)} فقط، ويسمّي إحداها لأي صورة.`,
+    facts: (model: string, version: string, duration: string) =>
+      `${isolate(model)}، الإصدار ${isolate(version)}، ${isolate(duration)}`,
   },
 
   certainty: { certain: "شبه مؤكد", very: "محتمل جدًا", likely: "محتمل", possible: "ممكن" },
@@ -210,6 +213,10 @@ export const ar: Words = {
       title: "هذه الصورة تالفة",
       text: () => ["الملف ناقص أو معطوب. احفظه من جديد أو اختر صورة أخرى."],
     },
+    empty: {
+      title: "هذا الملف فارغ",
+      text: () => ["هكذا تصل صورة محفوظة في السحابة فقط. نزّلها أولًا على هذا الجهاز أو اختر صورة أخرى."],
+    },
     tooMany: {
       title: "هذه صور كثيرة جدًا",
       text: ({ mostPhotos }: FaultFacts) => [
@@ -224,7 +231,7 @@ export const ar: Words = {
     },
     linkForbidden: {
       title: "لا يمكن فتح هذا الرابط من هنا",
-      text: () => ["تُفتح العناوين العامة فقط. احفظ الصورة واخترها كملف."],
+      text: () => ["هذا الموقع غير موجود أو ليس عامًا. تحقق من الكتابة، أو احفظ الصورة واخترها كملف."],
     },
     linkFailed: {
       title: "لم يعطِ الرابط صورة",

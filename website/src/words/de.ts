@@ -43,6 +43,10 @@ export const de: Words = {
     emptyLink: "Gib zuerst einen Link ein.",
     nothingPasted: "In der Zwischenablage ist weder ein Bild noch ein Link.",
     nothingDropped: "Was du abgelegt hast, enthält weder ein Bild noch einen Link.",
+    leftOut: (count: number) =>
+      count === 1
+        ? "1 Datei ist kein Bild und wurde weggelassen."
+        : `${count} Dateien sind keine Bilder und wurden weggelassen.`,
     onlySome: (used: number, given: number) =>
       `Ein Artikel fasst höchstens ${photos(used)}; die ersten ${used} von ${given} wurden genommen.`,
   },
@@ -108,7 +112,9 @@ export const de: Words = {
     noneFound: "Keine Kategorie hat das im Namen.",
     moreFound: (count: number) => `${count} weitere; tippe weiter, um sie zu sehen.`,
     fromSeveral: (count: number) => `Aus ${photos(count)}.`,
-    facts: (model: string, version: string, ms: string) => `${model}, Version ${version}, ${ms} ms`,
+    onlyThese: (count: number) =>
+      `Das Modell kennt nur ${count} Kategorien und nennt für jedes Bild eine davon.`,
+    facts: (model: string, version: string, duration: string) => `${model}, Version ${version}, ${duration}`,
   },
 
   certainty: {
@@ -188,6 +194,12 @@ export const de: Words = {
         "Die Datei ist unvollständig oder kaputt. Speichere sie noch einmal oder wähle ein anderes Foto.",
       ],
     },
+    empty: {
+      title: "Diese Datei ist leer",
+      text: () => [
+        "So kommt ein Foto an, das nur in einer Cloud liegt. Lade es zuerst auf dieses Gerät, oder wähle ein anderes.",
+      ],
+    },
     tooMany: {
       title: "Das sind zu viele Fotos",
       text: ({ mostPhotos }: FaultFacts) => [
@@ -202,7 +214,9 @@ export const de: Words = {
     },
     linkForbidden: {
       title: "Dieser Link kann von hier nicht geöffnet werden",
-      text: () => ["Nur öffentliche Adressen werden geöffnet. Speichere das Bild und wähle es als Datei."],
+      text: () => [
+        "Diese Website gibt es nicht, oder sie ist nicht öffentlich. Prüf die Schreibweise, oder speichere das Bild und wähle es als Datei.",
+      ],
     },
     linkFailed: {
       title: "Der Link ergab kein Bild",

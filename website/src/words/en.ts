@@ -74,6 +74,10 @@ export const en = {
     emptyLink: "Type or paste a link first.",
     nothingPasted: "There is no picture and no link on the clipboard.",
     nothingDropped: "What you dropped holds no picture and no link.",
+    leftOut: (count: number) =>
+      count === 1
+        ? "1 file is no picture and was left out."
+        : `${count} files are no pictures and were left out.`,
     onlySome: (used: number, given: number) =>
       `One item takes ${photos(used)} at most; the first ${used} of ${given} were taken.`,
   },
@@ -139,7 +143,9 @@ export const en = {
     noneFound: "No category has this in its name.",
     moreFound: (count: number) => `${count} more; type on to see them.`,
     fromSeveral: (count: number) => `From ${photos(count)}.`,
-    facts: (model: string, version: string, ms: string) => `${model}, version ${version}, ${ms} ms`,
+    onlyThese: (count: number) =>
+      `The model knows only ${count} categories, and names one of them for any picture.`,
+    facts: (model: string, version: string, duration: string) => `${model}, version ${version}, ${duration}`,
   },
 
   certainty: { certain: "Almost certain", very: "Very likely", likely: "Likely", possible: "Possible" },
@@ -211,6 +217,12 @@ export const en = {
       title: "This picture is damaged",
       text: () => ["The file is incomplete or broken. Save it again, or choose another photo."],
     },
+    empty: {
+      title: "This file is empty",
+      text: () => [
+        "A photo that lies only in a cloud arrives like this. Download it to this device first, or choose another.",
+      ],
+    },
     tooMany: {
       title: "These are too many photos",
       text: ({ mostPhotos }: FaultFacts) => [
@@ -225,7 +237,9 @@ export const en = {
     },
     linkForbidden: {
       title: "This link cannot be opened from here",
-      text: () => ["Only public addresses are opened. Save the picture and choose it as a file."],
+      text: () => [
+        "This website does not exist or is not public. Check the spelling, or save the picture and choose it.",
+      ],
     },
     linkFailed: {
       title: "The link gave no picture",

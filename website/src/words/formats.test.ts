@@ -46,6 +46,10 @@ describe("formatsOf", () => {
     ]);
   });
 
+  it("gives times of less than 10 ms one digit more", () => {
+    expect([0.04, 2.34, 54.6].map(formats.milliseconds)).toEqual(["0 ms", "2.3 ms", "55 ms"]);
+  });
+
   it("lists kinds by the names that people know", () => {
     expect(formats.kinds(["image/jpeg", "image/png", "image/webp"])).toBe("JPEG, PNG or WebP");
   });

@@ -15,6 +15,8 @@ export interface Formats {
   /** A wait: "about 3 seconds", "about 2 minutes". */
   wait(seconds: number): string;
   integer(value: number): string;
+  /** A time of a program; below 10 with one digit more. */
+  milliseconds(ms: number): string;
   /** "a, b and c". */
   and(items: readonly string[]): string;
   /** "a, b or c". */
@@ -35,6 +37,15 @@ function kindOf(mediaType: string): string {
 export function formatsOf(language: Language, words: Words): Formats {
   const wholePercent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
   const integer = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
+  const milliseconds = (maximumFractionDigits: number) =>
+    new Intl.NumberFormat(language, {
+      style: "unit",
+      unit: "millisecond",
+      unitDisplay: "short",
+      maximumFractionDigits,
+    });
+  const coarse = milliseconds(0);
+  const fine = milliseconds(1);
   const megabytes = new Intl.NumberFormat(language, {
     style: "unit",
     unit: "megabyte",
@@ -70,6 +81,7 @@ export function formatsOf(language: Language, words: Words): Formats {
         count >= 90 ? minutes.format(Math.ceil(count / 60)) : seconds.format(Math.max(1, Math.ceil(count))),
       ),
     integer: integer.format,
+    milliseconds: (ms) => (ms < 10 ? fine : coarse).format(ms),
     and: list("conjunction"),
     or,
     kinds: (mediaTypes) => or(mediaTypes.map(kindOf)),
