@@ -23,6 +23,7 @@ export interface Invocation<S extends Settings> {
 
 export interface CommandDefinition<S extends Settings> {
   readonly name: string;
+  /** Its line ends are those of the source: the help breaks lines where the terminal ends. */
   readonly description: string;
   /** Positional arguments, each as commander writes it, such as `[paths...]`; only the last may be several. */
   readonly args?: readonly (readonly [form: string, meaning: string])[];
@@ -79,7 +80,7 @@ function buildCommand<S extends Settings>(
   io: Io,
 ): Command {
   const command = new Command(`vitrine ${definition.name}`)
-    .description(definition.description)
+    .description(definition.description.replaceAll("\n", " "))
     .version(version, "--version", "print the version")
     .helpOption("-h, --help", "print this text")
     .exitOverride()

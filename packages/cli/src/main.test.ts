@@ -48,6 +48,21 @@ test.each(COMMANDS)(
   },
 );
 
+const EVERY_COMMAND =
+  "up classify bench parity serve gateway inspect convert warmup doctor feedback scaler".split(" ");
+
+test.each(EVERY_COMMAND)("vitrine %s --help says what it does in full lines", async (command) => {
+  const { stdout } = await vitrine([command, "--help"]);
+  const description = /\n\n(.*?)\n\n/s.exec(stdout)?.[1] ?? "";
+  const lines = description.split("\n");
+  expect(lines[0]).not.toBe("");
+  const width = Math.max(...lines.map((line) => line.length));
+  for (const [index, next] of lines.slice(1).entries()) {
+    // The line before it had no room for its first word.
+    expect(`${lines[index]} ${next.split(" ")[0]}`.length).toBeGreaterThan(width);
+  }
+});
+
 test.each(COMMANDS)("vitrine %s --version prints the version", async (command) => {
   expect(await vitrine([command, "--version"])).toMatchObject({ code: 0, stdout: "0.1.0\n" });
 });
