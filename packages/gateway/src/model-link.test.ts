@@ -16,7 +16,17 @@ const NO_FLAGS = {
   labels: undefined,
   scoreKind: undefined,
 };
-const logger = createLogger({ name: "test", level: "silent", stream: new Writable() });
+const told: { level: string; msg: string }[] = [];
+const logger = createLogger({
+  name: "test",
+  level: "info",
+  stream: new Writable({
+    write(line, _encoding, done) {
+      told.push(JSON.parse(String(line)));
+      done();
+    },
+  }),
+});
 const away = () => new ServeError("MODEL_UNAVAILABLE", "away");
 
 function description(version: string): ModelDescription {
@@ -45,6 +55,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   vi.spyOn(Math, "random").mockReturnValue(0.5);
   questions = [];
+  told.length = 0;
   link = createModelLink({
     client: {
       describe: (_context, version) =>
@@ -88,6 +99,31 @@ it("asks again after 100, 200, 400, 400 ms while the tier is away", async () => 
     pauses.push(pause);
   }
   expect(pauses).toEqual([100, 200, 400, 400]);
+});
+
+it("warns of a tier that is away once it has answered before, or stays away while the pauses grow", async () => {
+  const levels = () =>
+    told.filter(({ msg }) => msg === "model tier cannot be used").map(({ level }) => level);
+  questions[0]!.fail(new ServeError("DEADLINE_EXCEEDED", "too late"));
+  await vi.advanceTimersByTimeAsync(100);
+  questions[1]!.fail(new ServeError("DEADLINE_EXCEEDED", "too late"));
+  await vi.advanceTimersByTimeAsync(200);
+  expect(levels()).toEqual(["info"]);
+  questions[2]!.fail(new ServeError("DEADLINE_EXCEEDED", "too late"));
+  await vi.advanceTimersByTimeAsync(400);
+  expect(levels()).toEqual(["info", "warn"]);
+  questions[3]!.answer(description("1"));
+  await link.ready;
+  link.lost();
+  questions[4]!.fail(away());
+  await settle();
+  expect(levels()).toEqual(["info", "warn", "warn"]);
+});
+
+it("warns at once of a model that does not fit, before it was ever ready, too", async () => {
+  questions[0]!.fail(new ServeError("MODEL_CONTRACT_MISMATCH", "no labels"));
+  await settle();
+  expect(told).toMatchObject([{ level: "warn", msg: "model tier cannot be used" }]);
 });
 
 it("shares one question among all who ask at a time", async () => {

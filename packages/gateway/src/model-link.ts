@@ -52,6 +52,7 @@ export function createModelLink(options: ModelLinkOptions): ModelLink {
   let question: Promise<FittedModel> | undefined;
   let pauseMs = options.retryMs.first;
   let timer: NodeJS.Timeout | undefined;
+  let toldAs: "info" | "warn" | undefined;
   let isAway = false;
   let isClosed = false;
   let announceReady = (): void => {};
@@ -92,12 +93,22 @@ export function createModelLink(options: ModelLinkOptions): ModelLink {
   }
 
   function noteProblem(error: ServeError): ServeError {
-    if (error.message !== problem?.message) logger.warn({ err: error }, "model tier cannot be used");
+    const level = mayBeStarting(error) ? "info" : "warn";
+    if (error.message !== problem?.message || level !== toldAs) {
+      logger[level]({ err: error }, "model tier cannot be used");
+      toldAs = level;
+    }
     problem = error;
     if (error.reason === "MODEL_CONTRACT_MISMATCH") known = undefined;
     isAway = !isTimeout(error);
     askLater();
     return error;
+  }
+
+  /** A tier that never answered is still starting, until the pauses have grown to their greatest. */
+  function mayBeStarting(error: ServeError): boolean {
+    const isPatient = versions.size === 0 && pauseMs < options.retryMs.greatest;
+    return isPatient && error.reason === "MODEL_UNAVAILABLE";
   }
 
   function askLater(): void {

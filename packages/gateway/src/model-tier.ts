@@ -36,6 +36,8 @@ export async function openModelTier(
     ]);
   }
   const tls = await clientTlsOf(config);
+  // Until then servers may just be starting, and that one cannot be reached is no cause for concern.
+  let hasAnswered = false;
   const registers = [registry];
   const retries = new Counter({
     name: "vitrine_gateway_model_tier_retries_total",
@@ -57,7 +59,7 @@ export async function openModelTier(
       endpointsChanged: (addresses) =>
         logger.info({ servers: addresses.map(({ address, port }) => `${address}:${port}`) }, "model servers"),
       endpointMoved: ({ address, port }, isOut) =>
-        logger.warn(
+        logger[hasAnswered ? "warn" : "info"](
           { server: `${address}:${port}` },
           isOut ? "model server is out of turn" : "model server is back",
         ),
@@ -76,8 +78,16 @@ export async function openModelTier(
     },
   });
   const create = engine === "open-inference" ? createOpenInferenceClient : createPredictionClient;
+  const client = create({ channel, modelName, versionLabel, signatureName });
   return {
-    client: create({ channel, modelName, versionLabel, signatureName }),
+    client: {
+      ...client,
+      async describe(context, version) {
+        const description = await client.describe(context, version);
+        hasAnswered = true;
+        return description;
+      },
+    },
     close: () => channel.close(),
   };
 }
