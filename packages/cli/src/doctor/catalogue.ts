@@ -110,9 +110,7 @@ const ENTRIES = {
     "Utilisation is a share of the requested CPU: where nothing is requested the autoscaler shows <unknown> and changes nothing.",
   ),
   "autoscaler-unknown": fault("A HorizontalPodAutoscaler that sees no figure changes nothing."),
-  "kubernetes-version-ended": warning(
-    "It gets no more fixes, those of security neither; Amazon moves such a cluster to the next version by itself.",
-  ),
+  "kubernetes-version-ended": warning("It gets no more fixes, those of security neither."),
   "kubernetes-version-ending": warning(
     "After that day it gets no more fixes, unless extended support is paid for.",
   ),

@@ -125,6 +125,17 @@ describe("a version of Kubernetes", () => {
     expect(versionOf("v1.14.2", "2026-11-21")[0]?.id).toBe("kubernetes-version-ended");
   });
 
+  test("past its date says what Amazon does about it on EKS, and nowhere else", () => {
+    const [elsewhere] = versionOf("v1.30.2", "2026-11-21");
+    expect(JSON.stringify(elsewhere)).not.toContain("Amazon");
+    const [onEks] = versionOf("v1.30.2-eks-3cfe0ce", "2026-11-21", "u@shop.eu-west-1.eksctl.io");
+    expect(onEks).toMatchObject({
+      id: "kubernetes-version-ended",
+      problem:
+        "Kubernetes 1.30 has had no fixes since 2026-07-23, not even paid ones: Amazon moves the cluster to the next version by itself",
+    });
+  });
+
   test("is told 60 days before its date, and not earlier", () => {
     expect(versionOf("v1.36.1", "2027-04-28")).toEqual([]);
     expect(versionOf("v1.36.1", "2027-04-30")[0]?.problem).toBe(

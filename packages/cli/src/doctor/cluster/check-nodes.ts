@@ -38,7 +38,8 @@ function checkVersion(snapshot: ClusterSnapshot): Finding[] {
   const eks = isEks ? row?.eks : undefined;
   const end = eks?.extendedUntil ?? row?.endOfLife;
   if (end === undefined || now > endOf(end)) {
-    const problem = `Kubernetes ${minor} has had no fixes since ${end ?? `before ${oldest}`}${isEks ? ", not even paid ones" : ""}`;
+    const ofAmazon = ", not even paid ones: Amazon moves the cluster to the next version by itself";
+    const problem = `Kubernetes ${minor} has had no fixes since ${end ?? `before ${oldest}`}${isEks ? ofAmazon : ""}`;
     return [finding("kubernetes-version-ended", { ...facts, problem })];
   }
   if (eks !== undefined && now > endOf(eks.standardUntil)) {
