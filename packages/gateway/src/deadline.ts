@@ -45,3 +45,18 @@ export function abortError(signal: AbortSignal): ServeError {
     ? signal.reason
     : new ServeError("CANCELLED", "request was cancelled", { cause: signal.reason });
 }
+
+/**
+ * Waits for work that cannot be stopped, but no longer than until `signal` aborts. Whoever passes it sees to what it
+ * leaves behind.
+ *
+ * @throws what {@link abortError} makes of the signal.
+ */
+export function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(abortError(signal));
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}

@@ -106,7 +106,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   const appParts: AppParts = {
     classify: createClassify({ ...story, client, cache, maxPatches }),
     showPicture: createShowPicture(story),
-    feedback: feedbackInto(store, config, { ...story, registry: metrics.registry }),
+    feedback: feedbackInto(store, config, { ...story, logger, registry: metrics.registry }),
     link,
     limits: config,
     responseFormat: config.responseFormat,
@@ -185,7 +185,8 @@ function feedbackInto(
 ): Feedback | undefined {
   if (store === undefined) return undefined;
   const counted = createFeedbackMetrics(registry, store);
-  return { give: createGiveFeedback({ ...story, store, maxImageBytes, counted }), store, keepDays };
+  const give = createGiveFeedback({ ...story, store, maxImageBytes, counted });
+  return { give, store, keepDays, timeoutMs: story.timeoutMs };
 }
 
 /** OpenTelemetry's libraries are loaded only where there is a collector. */

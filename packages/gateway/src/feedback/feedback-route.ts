@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { FeedbackResponse } from "../api.js";
 import type { BodyLimits } from "../body.js";
 import { signalOfCaller } from "../caller-signal.js";
+import { orAborted, startDeadline } from "../deadline.js";
 import { readCorrection } from "./feedback-body.js";
 import type { FeedbackStore } from "./feedback-store.js";
 import type { GiveFeedback } from "./give-feedback.js";
@@ -12,6 +13,8 @@ export interface Feedback {
   readonly give: GiveFeedback;
   readonly store: Pick<FeedbackStore, "withdraw">;
   readonly keepDays: number;
+  /** Of a removal. */
+  readonly timeoutMs: number;
 }
 
 export interface FeedbackRouteOptions {
@@ -56,9 +59,15 @@ export function addFeedback(
     "/feedback/:id",
     { config: { needsKey: true, rateLimit: {} } },
     async (request, reply) => {
-      const { store } = enabled(feedback);
+      const { store, timeoutMs } = enabled(feedback);
       checkOrigin(request, corsOrigins);
-      await store.withdraw(request.params.id);
+      // Who goes away meanwhile still wants it removed.
+      const deadline = startDeadline(timeoutMs);
+      try {
+        await orAborted(store.withdraw(request.params.id), deadline.signal);
+      } finally {
+        deadline.clear();
+      }
       return await reply.code(204).send();
     },
   );

@@ -161,6 +161,18 @@ describe("the store", () => {
     expect(await readdir(folder)).toEqual([".feedback-young.part"]);
   });
 
+  it("writes nothing for those who have gone before their turn", async () => {
+    const store = await open();
+    const caller = new AbortController();
+    const picture = await file("#111111");
+    const looking = store.sweep();
+    const answer = store.add(correction(picture), caller.signal);
+    caller.abort();
+    await expect(answer).rejects.toMatchObject({ reason: "CANCELLED" });
+    await looking;
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it("writes a picture anew that is not what its name says", async () => {
     const store = await open();
     const picture = await file("#111111");

@@ -10,6 +10,7 @@ import path from "node:path";
 import { ServeError } from "@vitrine/protocol/status";
 import type { Logger } from "@vitrine/runtime/logger";
 import { UsageError } from "@vitrine/runtime/settings";
+import { abortError } from "../deadline.js";
 import { findMetadata, type PictureFile } from "../pixels/picture-file.js";
 import { removeWithFolder, unlinkIfThere, writeDurably } from "./durable-files.js";
 import {
@@ -44,9 +45,10 @@ export interface FeedbackStore {
    * Keeps a correction, on the disk when the promise resolves.
    *
    * @param correction whose files hold no metadata; that is checked on what was written.
-   * @throws {ServeError} FEEDBACK_FULL, FEEDBACK_UNWRITABLE; nothing is kept then.
+   * @param signal aborts the wait for its turn; what has begun is ended.
+   * @throws {ServeError} FEEDBACK_FULL, FEEDBACK_UNWRITABLE, what `signal` was aborted with; nothing is kept then.
    */
-  add(correction: Correction): Promise<FeedbackRecord>;
+  add(correction: Correction, signal?: AbortSignal): Promise<FeedbackRecord>;
   /** Removes a correction and its pictures, but for pictures that another correction gave as well. @throws {ServeError} FEEDBACK_NOT_FOUND. */
   withdraw(id: string): Promise<void>;
   /** Removes what has been kept for long enough, and looks how much is there; whatever else is asked for waits meanwhile. */
@@ -89,7 +91,8 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
 
   const at = (name: string) => path.join(folder, name);
 
-  async function add(correction: Correction): Promise<FeedbackRecord> {
+  async function add(correction: Correction, signal?: AbortSignal): Promise<FeedbackRecord> {
+    if (signal?.aborted === true) throw abortError(signal);
     const { files, ...said } = correction;
     const storedAt = now();
     // By their content: the same photo twice in one item is one.
@@ -232,7 +235,7 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
   timer.unref();
 
   return {
-    add: (correction) => inTurn(() => add(correction)),
+    add: (correction, signal) => inTurn(() => add(correction, signal)),
     withdraw: (id) => inTurn(() => withdraw(id)),
     sweep: () => inTurn(sweep),
     get bytes() {

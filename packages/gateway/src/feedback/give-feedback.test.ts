@@ -1,21 +1,32 @@
+import { setImmediate } from "node:timers/promises";
 import { beforeEach, describe, expect, it } from "vitest";
 import { createPermits, type Permits } from "../permits.js";
 import type { PictureFile } from "../pixels/picture-file.js";
 import { createStageTimes } from "../stage-times.js";
 import { contract } from "../testing/gateway.js";
 import type { FeedbackRecord } from "./feedback-record.js";
-import type { Correction } from "./feedback-store.js";
+import type { Correction, FeedbackStore } from "./feedback-store.js";
 import { createGiveFeedback, type GiveFeedbackParts } from "./give-feedback.js";
 
 const SENT_BYTES = 100;
 let permits: Permits;
+let counted: number;
+let withdrawn: string[];
+let log: unknown[];
 
 beforeEach(() => {
+  counted = 0;
+  withdrawn = [];
+  log = [];
   permits = createPermits({ maxRequests: 20, maxBytes: 10_000 });
 });
 
 /** The door to a store that does as `add` says, where each photo becomes a file of so many bytes. */
-function door(add: (correction: Correction) => Promise<FeedbackRecord>, fileBytes = 10) {
+function door(
+  add: FeedbackStore["add"],
+  fileBytes = 10,
+  withdraw: FeedbackStore["withdraw"] = async (id) => void withdrawn.push(id),
+) {
   const model = { description: { name: "m", version: "1" }, contract: contract() };
   const file: PictureFile = {
     bytes: new Uint8Array(fileBytes),
@@ -28,10 +39,13 @@ function door(add: (correction: Correction) => Promise<FeedbackRecord>, fileByte
     fetchPicture: () => Promise.reject(new Error("no link was sent")),
     preprocessor: { makeFile: async () => file },
     link: { current: () => model as ReturnType<GiveFeedbackParts["link"]["current"]> },
-    store: { add, withdraw: async () => {} },
+    store: { add, withdraw },
     timeoutMs: 60_000,
     maxImageBytes: 1000,
-    counted() {},
+    logger: { error: (line: unknown) => void log.push(line) },
+    counted() {
+      counted += 1;
+    },
   };
   const give = createGiveFeedback(parts);
   return (photos = 1, caller = new AbortController().signal) =>
@@ -81,5 +95,68 @@ describe("a correction that is given", () => {
       reason: "IMAGE_TOO_LARGE",
       message: "photo 1: picture to keep was 1001 bytes as image/png, expected at most 1000",
     });
+  });
+});
+
+describe("a disk that hangs", () => {
+  /** A disk that says when it has something to do, and is told when to go on. */
+  function hangingDisk() {
+    let goOn = () => {};
+    let begin = () => {};
+    const isLetGo = new Promise<void>((resolve) => (goOn = resolve));
+    const hasBegun = new Promise<void>((resolve) => (begin = resolve));
+    const add = async (correction: Correction) => {
+      begin();
+      await isLetGo;
+      return recordOf(correction);
+    };
+    return { add, hasBegun, goOn: () => goOn() };
+  }
+
+  it("leaves nobody without an answer, and keeps its place until it ends", async () => {
+    const disk = hangingDisk();
+    const give = door(disk.add);
+    const caller = new AbortController();
+    const answer = give(1, caller.signal);
+    await disk.hasBegun;
+    caller.abort();
+    await expect(answer).rejects.toMatchObject({ reason: "CANCELLED" });
+    expect(permits.requestsAtWork).toBe(1);
+    expect(permits.bytesHeld).toBe(SENT_BYTES + 10);
+    disk.goOn();
+    await setImmediate();
+    expect([permits.requestsAtWork, permits.bytesHeld]).toEqual([0, 0]);
+    expect(withdrawn).toEqual(["A".repeat(22)]);
+    expect(counted).toBe(0);
+  });
+
+  it("lets no more than eight in, and the ninth when it goes on", async () => {
+    const disk = hangingDisk();
+    const give = door(disk.add);
+    const caller = new AbortController();
+    const answers = Array.from({ length: 8 }, () => give(1, caller.signal));
+    await disk.hasBegun;
+    caller.abort();
+    await Promise.allSettled(answers);
+    await expect(give()).rejects.toMatchObject({ reason: "OVERLOADED" });
+    disk.goOn();
+    await setImmediate();
+    await give();
+    expect(counted).toBe(1);
+  });
+
+  it("is named in the log when it does not let go of what came too late", async () => {
+    const disk = hangingDisk();
+    const failure = new Error("read-only by now");
+    const give = door(disk.add, 10, () => Promise.reject(failure));
+    const caller = new AbortController();
+    const answer = give(1, caller.signal);
+    await disk.hasBegun;
+    caller.abort();
+    await expect(answer).rejects.toMatchObject({ reason: "CANCELLED" });
+    disk.goOn();
+    await setImmediate();
+    expect(log).toEqual([{ err: failure, id: "A".repeat(22) }]);
+    expect(permits.requestsAtWork).toBe(0);
   });
 });

@@ -1,6 +1,7 @@
 /** The story of one `POST /feedback`: photos without metadata under the label that the person gave. */
 import { ServeError } from "@vitrine/protocol/status";
-import { abortError, startDeadline } from "../deadline.js";
+import type { Logger } from "@vitrine/runtime/logger";
+import { abortError, orAborted, startDeadline } from "../deadline.js";
 import { eachPhoto, placed } from "../each-photo.js";
 import type { ModelLink } from "../model-link.js";
 import type { Permit, Permits } from "../permits.js";
@@ -9,7 +10,7 @@ import type { Preprocessor } from "../preprocess.js";
 import type { StageTimes } from "../stage-times.js";
 import type { SentCorrection } from "./feedback-body.js";
 import type { FeedbackRecord } from "./feedback-record.js";
-import type { FeedbackStore } from "./feedback-store.js";
+import type { Correction, FeedbackStore } from "./feedback-store.js";
 
 export interface GiveFeedbackRequest {
   /** Reads the body. Called with a permit, which it tells of every byte that it keeps. */
@@ -28,6 +29,7 @@ export interface GiveFeedbackParts {
   readonly timeoutMs: number;
   /** Most bytes of one picture, also as it is kept. */
   readonly maxImageBytes: number;
+  readonly logger: Pick<Logger, "error">;
   /** Told of each correction that is kept: whether the person agrees with the model, undefined where that is not known. */
   counted(agrees: boolean | undefined): void;
 }
@@ -50,28 +52,37 @@ export function createGiveFeedback(parts: GiveFeedbackParts): GiveFeedback {
     }
     const permit = parts.permits.take();
     atWork += 1;
+    let onDisk: Promise<unknown> = Promise.resolve();
     try {
       // Asked before the body is read, too: without a model nobody knows its labels.
       parts.link.current();
       const sent = await request.read(permit);
       const deadline = startDeadline(parts.timeoutMs, request.caller);
       try {
-        return await keep(sent, permit, request, deadline.signal);
+        const correction = await prepare(sent, permit, request, deadline.signal);
+        const storing = store(correction, deadline.signal);
+        onDisk = storing.catch(() => {});
+        const record = await orAborted(storing, deadline.signal);
+        parts.counted(sent.predicted === undefined ? undefined : sent.predicted === sent.label);
+        return record;
       } finally {
         deadline.clear();
       }
     } finally {
-      atWork -= 1;
-      permit.release();
+      // A disk that hangs holds what it was given beyond the answer, and its place among those at work.
+      void onDisk.then(() => {
+        atWork -= 1;
+        permit.release();
+      });
     }
   };
 
-  async function keep(
+  async function prepare(
     sent: SentCorrection,
     permit: Permit,
     { times }: GiveFeedbackRequest,
     signal: AbortSignal,
-  ): Promise<FeedbackRecord> {
+  ): Promise<Correction> {
     const { description, contract } = parts.link.current();
     const { label, predicted } = sent;
     for (const [name, given] of [
@@ -104,20 +115,26 @@ export function createGiveFeedback(parts: GiveFeedbackParts): GiveFeedback {
       permit.hold(size);
       return file;
     });
-    const record = await parts.store.add({
+    return {
       files,
       label,
       predicted: predicted ?? null,
       model: { name: description.name, version: description.version },
       contract: contract.digest,
       request_id: sent.requestId ?? null,
-    });
-    if (signal.aborted) {
-      // The id never reached the person, who could not take the photo back.
+    };
+  }
+
+  /** Ends when the disk has ended, perhaps long after `signal` aborted. */
+  async function store(correction: Correction, signal: AbortSignal): Promise<FeedbackRecord> {
+    const record = await parts.store.add(correction, signal);
+    if (!signal.aborted) return record;
+    // The id never reached the person, who could not take the photo back.
+    try {
       await parts.store.withdraw(record.id);
-      throw abortError(signal);
+    } catch (error) {
+      parts.logger.error({ err: error, id: record.id }, "correction could not be taken back");
     }
-    parts.counted(predicted === undefined ? undefined : predicted === label);
-    return record;
+    throw abortError(signal);
   }
 }
