@@ -200,6 +200,34 @@ describe.skipIf(browserPath === undefined)("a correction on the page", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it("can be cancelled while it is sent, and is kept on the next try", async () => {
+    const page = await openAnswered();
+    let isSilent = true;
+    await page.route("**/feedback", async (route) => {
+      if (!isSilent) await route.continue();
+    });
+    await panel(page).locator("summary").click();
+    await panel(page).getByRole("checkbox").check();
+    const keep = panel(page).getByRole("button", { name: "Keep it for training" });
+    const cancel = panel(page).getByRole("button", { name: "Cancel" });
+    expect(await cancel.isVisible()).toBe(false);
+    const gone = page.waitForEvent("requestfailed");
+    await keep.click();
+    await tabTo(page, cancel);
+    await expectAccessible(page);
+    await page.keyboard.press("Enter");
+    await gone;
+    await expectAnnounced(page, "Stopped. This was not kept on the server.");
+    expect(await keep.evaluate((element) => element === document.activeElement)).toBe(true);
+    expect(await cancel.isVisible()).toBe(false);
+    expect(await kept()).toEqual([]);
+
+    isSilent = false;
+    await page.keyboard.press("Enter");
+    await panel(page).getByRole("button", { name: "Remove it again" }).click();
+    await panel(page).getByText("Removed. Nothing of it is kept").waitFor();
+  });
+
   it("says that it went wrong, and keeps the consent for another try", async () => {
     const page = await openAnswered();
     await page.route("**/feedback", (route) =>
@@ -232,7 +260,7 @@ describe.skipIf(browserPath === undefined)("a correction on the page", () => {
     await expectAccessible(page);
     await expectRoomyLayout(page);
     await panel(page).getByRole("checkbox").check();
-    await panel(page).locator("form button").click();
+    await panel(page).locator("form button:visible").click();
     await panel(page).locator(".feedback-kept").waitFor();
     await expectAccessible(page);
     await expectRoomyLayout(page);

@@ -48,6 +48,7 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
   const note = make("p", "field-error");
   const actions = make("div", "actions");
   const keep = make("button", "button quiet");
+  const cancel = make("button", "button quiet");
 
   form.noValidate = true;
   box.type = "checkbox";
@@ -56,12 +57,12 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
   more.id = `${root.id}-more`;
   note.id = `${root.id}-note`;
   box.setAttribute("aria-describedby", `${more.id} ${note.id}`);
-  remove.type = "button";
+  for (const button of [remove, cancel]) button.type = "button";
   keep.type = "submit";
   keptText.tabIndex = -1;
   form.className = "feedback-form";
   consent.append(box, sentence);
-  actions.append(keep);
+  actions.append(keep, cancel);
   form.append(what, consent, more, note, actions);
   removeRow.append(remove);
   body.append(keptText, removeRow, form);
@@ -84,6 +85,11 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
     if (state.name === "asking" && state.note === "tick") become({ name: "asking", note: "" });
   });
   remove.addEventListener("click", () => void takeBack());
+  // `send` goes on: what was kept by then is shown as kept.
+  cancel.addEventListener("click", () => {
+    if (state.name === "sending") state.end.abort();
+    keep.focus();
+  });
 
   const wordsOf = () => feedbackWords[parts.language()];
   const idsOf = ({ photos }: AnsweredItem) => photos.map(({ id }) => id);
@@ -187,12 +193,19 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
     const fault = state.name === "kept" ? failure?.fault : state.fault;
     if (fault === undefined) return "";
     if (NO_ROOM.has(fault.reason)) return words.noRoom;
+    if (fault.reason === "CANCELLED") return words.stopped;
     const text = faultText(fault);
     if (failure?.wish !== "removal") return text;
     const { before } = failure;
     const what =
       before === undefined ? words.notRemoved : words.notReplaced(categoryName(parts.words(), before.label));
     return `${what} ${text}`;
+  }
+
+  /** Something went wrong, other than as the person wished. */
+  function isAmiss(): boolean {
+    if (state.name === "kept") return state.failure?.fault.reason !== "CANCELLED";
+    return state.name === "asking" && state.note !== "removed" && state.fault?.reason !== "CANCELLED";
   }
 
   function faultText(fault: Fault): string {
@@ -223,7 +236,7 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
     setText(sentence, words.consent(photos.length, category, info.feedback.keep_days ?? 0));
     setText(more, words.more);
     setText(note, noteText());
-    note.classList.toggle("field-error", !(state.name === "asking" && state.note === "removed"));
+    note.classList.toggle("field-error", isAmiss());
     // A note about what is kept stands with it, also where there is no form.
     if (form.hidden) body.insertBefore(note, form);
     else form.insertBefore(note, actions);
@@ -231,6 +244,8 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
       keep,
       state.name === "sending" ? words.sending : kept === undefined ? words.keep : words.keepInstead,
     );
+    setText(cancel, parts.words().reading.cancel);
+    cancel.hidden = state.name !== "sending";
     for (const button of [keep, remove]) button.setAttribute("aria-disabled", String(isBusy));
     box.disabled = isBusy;
     if (state.name === "asking" && state.note === "tick") box.setAttribute("aria-invalid", "true");

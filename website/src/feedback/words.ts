@@ -14,6 +14,8 @@ interface FeedbackWords {
   readonly keep: string;
   readonly keepInstead: string;
   readonly sending: string;
+  /** The person cancelled while it was sent. */
+  readonly stopped: string;
   readonly kept: (photos: number, category: string, until: string) => string;
   readonly remove: string;
   readonly removing: string;
@@ -37,6 +39,7 @@ const en: FeedbackWords = {
   keep: "Keep it for training",
   keepInstead: "Keep this category instead",
   sending: "Sending it",
+  stopped: "Stopped. This was not kept on the server.",
   kept: (photos, category, until) =>
     `${photos === 1 ? "The photo is" : `${photos} photos are`} kept as “${category}” until ${until}. Thank you.`,
   remove: "Remove it again",
@@ -60,6 +63,7 @@ const de: FeedbackWords = {
   keep: "Fürs Training behalten",
   keepInstead: "Stattdessen diese Kategorie behalten",
   sending: "Wird gesendet",
+  stopped: "Abgebrochen. Das wurde nicht auf dem Server behalten.",
   kept: (photos, category, until) =>
     `${photos === 1 ? "Das Foto wird" : `${photos} Fotos werden`} als „${category}“ bis zum ${until} behalten. Danke.`,
   remove: "Wieder löschen",
@@ -83,6 +87,7 @@ const ar: FeedbackWords = {
   keep: "احفظها للتدريب",
   keepInstead: "احفظ هذه الفئة بدلًا منها",
   sending: "جارٍ الإرسال",
+  stopped: "أُوقف الإرسال. لم يُحفظ هذا على الخادم.",
   kept: (photos, category, until) =>
     `${photos === 1 ? "حُفظت الصورة" : `حُفظت الصور (${photos})`} باسم «${category}» حتى ${until}. شكرًا لك.`,
   remove: "احذفها من جديد",
