@@ -126,7 +126,7 @@ describe("the model server's image", () => {
     }
   });
 
-  it("is not built from a folder without versions, such as the one above the model's", async () => {
+  it("is not built from a folder without version folders, such as a version's own", async () => {
     const base = `--build-arg=BASE=${IMAGES.modelServer}`;
     const build = docker("build", "--file=deploy/docker/model.Dockerfile", base, "models/clothing-model/1");
     await expect(build).rejects.toThrow(/held config\.json.*, expected the folder of a model/);
