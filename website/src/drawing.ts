@@ -18,7 +18,7 @@ import { renderStaticWords } from "./render/static-words.js";
 import type { TagActions } from "./render/tag.js";
 import { createTag } from "./render/tag.js";
 import type { Say } from "./say.js";
-import { limitsText, type Site, tagViewOf } from "./tag-view.js";
+import { knowsText, limitsText, type Site, tagViewOf } from "./tag-view.js";
 
 export interface DrawingActions extends TagActions, DraftActions, Omit<PhotosActions, "onLoaded"> {
   onKey(key: string): void;
@@ -68,6 +68,7 @@ export function createDrawing(pictures: Pictures, notice: Notice, actions: Drawi
   const chooser = find("chooser", HTMLElement);
   const chooserTitle = find("chooser-title", HTMLElement);
   const limits = find("limits", HTMLElement);
+  const knows = find("knows", HTMLElement);
   const copying = find("copying", HTMLElement);
   let announced = "";
   let drawn: Scene | undefined;
@@ -103,12 +104,16 @@ export function createDrawing(pictures: Pictures, notice: Notice, actions: Drawi
       key.render(view.asksKey, say);
       pictures.show(item?.photos ?? []);
       const canAdd = item !== undefined && takes(item, "file", mostPhotosOf(site));
-      photos.render({ item, alt: view.photoAlt, canAdd, say });
+      const faultyId =
+        state.name === "item" && state.phase.name === "failed" ? state.phase.photoId : undefined;
+      const faulty = faultyId === undefined ? undefined : { id: faultyId, title: view.heading };
+      photos.render({ item, alt: view.photoAlt, faulty, canAdd, say });
       draft.render({ item: isAnswered ? item : undefined, labels: site.info?.labels ?? [], isKept, say });
       copying.hidden = !isAnswered;
       chooser.hidden = isReading;
       setText(chooserTitle, item === undefined ? say.words.ways.title : say.words.ways.titleAnother);
       const isStart = state.name === "start";
+      setText(knows, isStart && site.info !== undefined ? knowsText(site.info, say) : "");
       if (before?.say !== say || isStart !== (before.state.name === "start")) {
         samples.render(isStart, say);
       }

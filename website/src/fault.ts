@@ -8,6 +8,8 @@ export interface Fault {
   readonly reason: Reason | LocalReason;
   /** The gateway's name of the request, for whoever reads its log. */
   readonly requestId?: string;
+  /** Of several photos sent, the one whose fault it is, from 0 on. */
+  readonly photo?: number;
   /** The gateway's word on when to ask again. */
   readonly retryAfterSeconds?: number;
 }

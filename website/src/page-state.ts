@@ -18,6 +18,8 @@ export type Phase =
   | {
       readonly name: "failed";
       readonly fault: Fault;
+      /** Of several photos the one that is the cause, where that is known. */
+      readonly photoId: string | undefined;
       /** Of the wait that the gateway asked for, counted down. */
       readonly secondsLeft: number | undefined;
       /** What stood in the way (that wait, no network) is over. */
@@ -64,9 +66,16 @@ function reading(item: Item, attempt: number, isAgain = false): PageState {
   return { name: "item", item: { ...item, answer: undefined }, phase, attempt };
 }
 
-function failed(item: Item, attempt: number, fault: Fault): PageState {
-  const phase: Phase = { name: "failed", fault, secondsLeft: fault.retryAfterSeconds, isOver: false };
-  return { name: "item", item, phase, attempt };
+function failed(item: Item, attempt: number, fault: Fault, causeId?: string): PageState {
+  const photoId = item.photos.length > 1 ? causeId : undefined;
+  const phase: Phase = {
+    name: "failed",
+    fault,
+    photoId,
+    secondsLeft: fault.retryAfterSeconds,
+    isOver: false,
+  };
+  return { name: "item", item: { ...item, shownId: causeId ?? item.shownId }, phase, attempt };
 }
 
 /**
@@ -126,9 +135,7 @@ function stepPhase(state: PageState & { name: "item" }, event: Attempted): PageS
         ? { ...state, item: { ...item, answer: event.answer }, phase: { name: "answered" } }
         : state;
     case "failed":
-      return phase.name === "reading"
-        ? failed({ ...item, shownId: event.photoId ?? item.shownId }, attempt, event.fault)
-        : state;
+      return phase.name === "reading" ? failed(item, attempt, event.fault, event.photoId) : state;
     case "counted":
       return phase.name === "failed"
         ? { ...state, phase: { ...phase, secondsLeft: event.secondsLeft } }

@@ -98,6 +98,11 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
       drawing.focusHeading();
     },
     onRetry: () => send({ name: "retried" }),
+    onRemoveFaulty() {
+      const photoId =
+        state.name === "item" && state.phase.name === "failed" ? state.phase.photoId : undefined;
+      if (photoId !== undefined) send({ name: "removed", photoId });
+    },
     onCancel() {
       pictures.cancel();
       send({ name: "cancelled" });

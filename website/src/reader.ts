@@ -46,7 +46,9 @@ export function createReader({ gateway, preparation, info, send }: ReaderParts):
       const onSent = (share: number) => send({ name: "sent", attempt, share });
       const outcome = await gateway.predict(uploadOf(prepared), { signal, stallMs, onSent });
       clearTimeout(slowTimer);
-      send({ ...outcome, attempt });
+      const index = outcome.name === "failed" ? outcome.fault.photo : undefined;
+      const photoId = index === undefined ? undefined : item.photos[index]?.id;
+      send({ ...outcome, attempt, ...(photoId === undefined ? {} : { photoId }) });
     },
     async upload(item) {
       const prepared = await preparation.prepare(item, await info());

@@ -3,7 +3,7 @@ import type { Item } from "./item.js";
 import type { PageState, Phase } from "./page-state.js";
 import { START } from "./page-state.js";
 import { sayIn } from "./say.js";
-import { limitsText, type Site, tagViewOf } from "./tag-view.js";
+import { knowsText, limitsText, type Site, tagViewOf } from "./tag-view.js";
 import { answerWith, filePhoto, info, itemWith, linkPhoto, say } from "./testing/fixtures.js";
 
 const site: Site = { info, keyFault: undefined, isKeyRefused: false };
@@ -26,14 +26,12 @@ function answered(item: Item) {
 
 describe("tagViewOf", () => {
   it("says what the model knows before anything is chosen", () => {
-    expect(tagViewOf(START, site, say).fine).toBe("Knows dress, pants and shirt.");
-    expect(tagViewOf(START, { ...site, info: undefined }, say).fine).toBe("");
+    expect(knowsText(info, say)).toBe("Knows dress, pants and shirt.");
   });
 
   it("counts the categories where they are too many to list", () => {
     const labels = Array.from({ length: 1000 }, (_, index) => `label ${index}`);
-    const many = { ...site, info: { ...info, labels } };
-    expect(tagViewOf(START, many, say).fine).toBe("Knows 1,000 categories.");
+    expect(knowsText({ ...info, labels }, say)).toBe("Knows 1,000 categories.");
   });
 
   it("asks for the key of a site that wants one", () => {
@@ -129,14 +127,20 @@ describe("tagViewOf", () => {
 
   it("shows a failure in words, with the request's name for whoever runs the site", () => {
     const fault = { reason: "INTERNAL", requestId: "r1" } as const;
-    const state = stateOf({ name: "failed", fault, secondsLeft: undefined, isOver: false });
+    const state = stateOf({
+      name: "failed",
+      fault,
+      photoId: undefined,
+      secondsLeft: undefined,
+      isOver: false,
+    });
     expect(tagViewOf(state, site, say)).toMatchObject({ tone: "fault", canRetry: true, fine: "Request r1" });
   });
 
   it("counts a wait down for the eye, and does not tell a screen reader each second", () => {
     const fault = { reason: "OVERLOADED", retryAfterSeconds: 30 } as const;
     const views = [30, 12].map((secondsLeft) =>
-      tagViewOf(stateOf({ name: "failed", fault, secondsLeft, isOver: false }), site, say),
+      tagViewOf(stateOf({ name: "failed", fault, photoId: undefined, secondsLeft, isOver: false }), site, say),
     );
     expect(views[1]?.lead).toContain("Try again in 12 seconds.");
     expect(views[1]?.announcement).toBe(views[0]?.announcement);
@@ -144,8 +148,26 @@ describe("tagViewOf", () => {
 
   it("does not dress up Cancel as an error", () => {
     const fault = { reason: "CANCELLED" } as const;
-    const state = stateOf({ name: "failed", fault, secondsLeft: undefined, isOver: false });
+    const state = stateOf({
+      name: "failed",
+      fault,
+      photoId: undefined,
+      secondsLeft: undefined,
+      isOver: false,
+    });
     expect(tagViewOf(state, site, say)).toMatchObject({ tone: "plain", heading: "Stopped", canRetry: true });
+  });
+
+  it("names the photo at fault among several, and offers to go on without it", () => {
+    const item = itemWith({ photos: [filePhoto("a.jpg"), filePhoto("b.jpg"), filePhoto("c.jpg")] });
+    const fault = { reason: "IMAGE_UNDECODABLE" } as const;
+    const phase: Phase = { name: "failed", fault, photoId: "b.jpg", secondsLeft: undefined, isOver: false };
+    expect(tagViewOf(stateOf(phase, item), site, say)).toMatchObject({
+      eyebrow: "Photo 2",
+      heading: "This picture is damaged",
+      removal: "Remove it and read the others",
+      announcement: expect.stringMatching(/^Photo 2: This picture is damaged\./),
+    });
   });
 
   it("names categories in the language of the page, and keeps the model's label as the value", async () => {

@@ -36,6 +36,8 @@ export interface TagView {
   readonly canSearch: boolean;
   readonly canUndo: boolean;
   readonly canRetry: boolean;
+  /** Of the button that removes the photo at fault and reads the others. */
+  readonly removal: string;
   readonly canCancel: boolean;
   readonly asksKey: boolean;
   readonly fine: string;
@@ -69,6 +71,7 @@ const BLANK: TagView = {
   canSearch: false,
   canUndo: false,
   canRetry: false,
+  removal: "",
   canCancel: false,
   asksKey: false,
   fine: "",
@@ -79,6 +82,14 @@ const BLANK: TagView = {
 export function limitsText({ limits }: InfoResponse, { words, formats }: Say): string {
   const size = formats.limit(limits.max_image_bytes);
   return words.ways.limits(formats.kinds(limits.media_types), size, limits.max_images);
+}
+
+/** What the model knows, as it stands there, too. */
+export function knowsText(info: InfoResponse, { words, formats }: Say): string {
+  const labels = info.labels.map((label) => categoryName(words, label));
+  return labels.length <= CATEGORIES_WORTH_LISTING
+    ? words.start.knows(formats.and(labels))
+    : words.start.knowsCount(formats.integer(labels.length));
 }
 
 function sentences(...texts: readonly string[]): string {
@@ -112,17 +123,7 @@ function startView(site: Site, say: Say): TagView {
     const announcement = sentences(fault.title, fault.text);
     return { ...BLANK, heading: fault.title, lead: fault.text, asksKey: true, announcement };
   }
-  const labels = (site.info?.labels ?? []).map((label) => categoryName(words, label));
-  const known =
-    labels.length <= CATEGORIES_WORTH_LISTING
-      ? words.start.knows(formats.and(labels))
-      : words.start.knowsCount(formats.integer(labels.length));
-  return {
-    ...BLANK,
-    heading: words.start.heading,
-    lead: words.start.lead,
-    fine: labels.length === 0 ? "" : known,
-  };
+  return { ...BLANK, heading: words.start.heading, lead: words.start.lead };
 }
 
 function readingView(
@@ -228,9 +229,11 @@ function failedView(
   { info, isKeyRefused }: Site,
   { words, formats }: Say,
 ): TagView {
-  const { fault, secondsLeft, isOver } = phase;
+  const { fault, photoId, secondsLeft, isOver } = phase;
+  const index = item.photos.findIndex(({ id }) => id === photoId);
+  const which = index < 0 ? "" : words.photos.number(formats.integer(index + 1));
   const circumstances = {
-    photo: shownPhotoOf(item),
+    photo: item.photos[index] ?? shownPhotoOf(item),
     limits: info?.limits,
     words,
     formats,
@@ -245,11 +248,13 @@ function failedView(
     tone: fault.reason === "CANCELLED" ? "plain" : "fault",
     documentTitle: words.documentTitle(said.title),
     photoAlt: words.photos.yours,
+    eyebrow: which,
     heading: said.title,
     lead: said.text,
     canRetry: said.canRetry,
+    removal: index < 0 ? "" : words.photos.removeAndRead(item.photos.length - 1),
     asksKey: fault.reason === "UNAUTHENTICATED",
     fine: fault.requestId === undefined ? "" : words.faults.request(fault.requestId),
-    announcement: `${heard.title}. ${heard.text}`,
+    announcement: `${which === "" ? "" : `${which}: `}${heard.title}. ${heard.text}`,
   };
 }

@@ -27,6 +27,13 @@ describe("outcomeOf", () => {
     });
   });
 
+  it("takes over which of several photos is at fault", () => {
+    const body = JSON.stringify({ reason: "IMAGE_UNDECODABLE", requestId: "r1", photo: 2 });
+    expect(outcomeOf(400, body, undefined)).toMatchObject({ fault: { photo: 2 } });
+    const strange = JSON.stringify({ reason: "IMAGE_UNDECODABLE", requestId: "r1", photo: "all" });
+    expect(outcomeOf(400, strange, undefined)).toMatchObject({ fault: { reason: "IMAGE_UNDECODABLE" } });
+  });
+
   it("reads a reason that it does not know as a fault of the site", () => {
     expect(reasonOf(500, JSON.stringify({ reason: "NEWER_THAN_THIS_PAGE", requestId: "r1" }))).toBe(
       "INTERNAL",

@@ -45,7 +45,9 @@ export function isInfoResponse(value: unknown): value is InfoResponse {
   );
 }
 
-function isProblem(value: unknown): value is Pick<Problem, "reason" | "requestId"> {
+function isProblem(
+  value: unknown,
+): value is Pick<Problem, "reason" | "requestId"> & { readonly photo?: unknown } {
   return isRecord(value) && typeof value.reason === "string" && typeof value.requestId === "string";
 }
 
@@ -75,8 +77,9 @@ export function retryAfterSecondsOf(header: string | null, nowMs: number): numbe
 export function faultOf(status: number, json: unknown, retryAfterSeconds: number | undefined): Fault {
   const wait = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
   if (!isProblem(json)) return { reason: reasonOfStatus(status), ...wait };
-  const { requestId } = json;
-  return { reason: isKnownReason(json.reason) ? json.reason : "INTERNAL", requestId, ...wait };
+  const { requestId, photo } = json;
+  const reason = isKnownReason(json.reason) ? json.reason : "INTERNAL";
+  return { reason, requestId, ...(typeof photo === "number" ? { photo } : {}), ...wait };
 }
 
 /** What an answer of `POST /predict` means. */

@@ -4,7 +4,7 @@ import { createFold, type Shown } from "../on-demand/fold.js";
 import { pictureOf } from "../on-demand/picture.js";
 import type { CreatePanel } from "../panel.js";
 import { make } from "../render/find.js";
-import { categoryName } from "../words/language.js";
+import { breakableName } from "../words/language.js";
 import { barTable } from "./bar-table.js";
 import { copyReport } from "./copy-report.js";
 import { pngOf } from "./png.js";
@@ -86,7 +86,7 @@ export const createHowPanel: CreatePanel = (parts) =>
         const cut =
           labels.length < all ? [make("p", "fine", words.best(number(labels.length), number(all)))] : [];
         const isLogits = shown.item.info.score_kind === "logits";
-        const name = (label: string) => categoryName(parts.words(), label);
+        const name = (label: string) => breakableName(parts.words(), label);
         const probability = labels.map((label) => {
           const share = probabilities[label] ?? 0;
           return [name(label), parts.formats().percent(share), share] as const;

@@ -139,7 +139,7 @@ const de: HowWords = {
   best: (shown, all) => `Die besten ${shown} von ${all}.`,
   label: "Kategorie",
   score: "Punkte",
-  probability: "Wahrscheinlichkeit",
+  probability: "Wahrschein\u00adlichkeit",
   times: "Wohin die Zeit ging",
   hop: "Abschnitt",
   time: "Zeit",

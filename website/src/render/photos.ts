@@ -12,6 +12,8 @@ export interface PhotosView {
   readonly item: Item | undefined;
   /** Of the large picture. */
   readonly alt: string;
+  /** The photo at fault, and what is wrong with it. */
+  readonly faulty: { readonly id: string; readonly title: string } | undefined;
   readonly canAdd: boolean;
   readonly say: Say;
 }
@@ -46,7 +48,7 @@ export function createPhotos(pictures: Pictures, actions: PhotosActions) {
 
   function render(view: PhotosView): void {
     last = view;
-    const { item, say } = view;
+    const { item } = view;
     sheet.hidden = item !== undefined;
     figure.hidden = item === undefined;
     strip.hidden = item === undefined;
@@ -57,7 +59,7 @@ export function createPhotos(pictures: Pictures, actions: PhotosActions) {
     const shown = shownPhotoOf(item);
     if (shown !== undefined) renderLarge(shown, view);
     addWay.hidden = !view.canAdd;
-    renderStrip(item, say);
+    renderStrip(item, view);
   }
 
   function renderLarge(photo: Photo, { alt, say }: PhotosView): void {
@@ -71,7 +73,7 @@ export function createPhotos(pictures: Pictures, actions: PhotosActions) {
   }
 
   /** Drawn anew only when something in it is other, so that the focus stays where it is. */
-  function renderStrip(item: Item, say: Say): void {
+  function renderStrip(item: Item, { faulty, say }: PhotosView): void {
     const entries = item.photos.map((photo, index) => {
       const picture = pictures.of(photo);
       const said = item.answer?.photos?.[index];
@@ -80,6 +82,7 @@ export function createPhotos(pictures: Pictures, actions: PhotosActions) {
         number: say.formats.integer(index + 1),
         url: picture.name === "ready" ? picture.url : undefined,
         isShown: photo === shownPhotoOf(item),
+        fault: photo.id === faulty?.id ? faulty.title : "",
         said:
           said === undefined
             ? ""
@@ -105,13 +108,15 @@ export function createPhotos(pictures: Pictures, actions: PhotosActions) {
   }
 
   function thumbItem(entry: ThumbEntry, canRemove: boolean, { words }: Say): HTMLLIElement {
-    const { id, number, url, isShown, said } = entry;
+    const { id, number, url, isShown, fault, said } = entry;
     const item = make("li", "thumb");
     const show = make("button", "thumb-show");
     show.type = "button";
     show.dataset.key = `show-${id}`;
     show.ariaPressed = String(isShown);
-    show.ariaLabel = said === "" ? words.photos.show(number) : `${words.photos.show(number)}: ${said}`;
+    const told = fault === "" ? said : fault;
+    show.ariaLabel = told === "" ? words.photos.show(number) : `${words.photos.show(number)}: ${told}`;
+    show.classList.toggle("is-faulty", fault !== "");
     if (url === undefined) {
       show.append(make("span", "thumb-blank", number));
     } else {
@@ -146,6 +151,7 @@ interface ThumbEntry {
   readonly number: string;
   readonly url: string | undefined;
   readonly isShown: boolean;
+  readonly fault: string;
   readonly said: string;
 }
 

@@ -7,6 +7,7 @@ export interface TagActions {
   onChoose(label: string): void;
   onUndo(): void;
   onRetry(): void;
+  onRemoveFaulty(): void;
   onCancel(): void;
 }
 
@@ -22,6 +23,7 @@ export function createTag(actions: TagActions) {
   const choicesTitle = find("choices-title", HTMLElement);
   const choices = find("choices", HTMLElement);
   const retry = find("retry", HTMLButtonElement);
+  const removeFaulty = find("remove-faulty", HTMLButtonElement);
   const cancel = find("cancel", HTMLButtonElement);
   const undo = find("undo", HTMLButtonElement);
   const row = find("actions", HTMLElement);
@@ -29,6 +31,7 @@ export function createTag(actions: TagActions) {
   let shown: readonly Choice[] = [];
 
   retry.addEventListener("click", actions.onRetry);
+  removeFaulty.addEventListener("click", actions.onRemoveFaulty);
   cancel.addEventListener("click", actions.onCancel);
   undo.addEventListener("click", actions.onUndo);
 
@@ -74,9 +77,10 @@ export function createTag(actions: TagActions) {
       choices.hidden = view.choices.length === 0;
       choice.hidden = !view.canSearch;
       retry.hidden = !view.canRetry;
+      setText(removeFaulty, view.removal);
       cancel.hidden = !view.canCancel;
       undo.hidden = !view.canUndo;
-      row.hidden = !view.canRetry && !view.canCancel && !view.canUndo;
+      row.hidden = !view.canRetry && !view.canCancel && !view.canUndo && view.removal === "";
       setText(fine, view.fine);
     },
   };

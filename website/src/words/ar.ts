@@ -92,6 +92,8 @@ export const ar: Words = {
     strip: "صور هذه السلعة",
     yours: "صورتك",
     yoursOf: (category: string) => `صورتك: ${category}`,
+    number: (number: string) => `الصورة ${number}`,
+    removeAndRead: (others: number) => (others === 1 ? "أزلها واقرأ الأخرى" : "أزلها واقرأ الباقي"),
     show: (number: string) => `اعرض الصورة ${number}`,
     remove: (number: string) => `أزل الصورة ${number}`,
     add: "أضف صورة لهذه السلعة",

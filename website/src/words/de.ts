@@ -65,6 +65,9 @@ export const de: Words = {
     strip: "Fotos dieses Artikels",
     yours: "Dein Foto",
     yoursOf: (category: string) => `Dein Foto: ${category}`,
+    number: (number: string) => `Foto ${number}`,
+    removeAndRead: (others: number) =>
+      others === 1 ? "Entfernen und das andere lesen" : "Entfernen und die anderen lesen",
     show: (number: string) => `Foto ${number} zeigen`,
     remove: (number: string) => `Foto ${number} entfernen`,
     add: "Noch ein Foto dieses Artikels",
@@ -284,7 +287,7 @@ export const de: Words = {
   categories: {
     dress: "Kleid",
     hat: "Hut",
-    longsleeve: "Langarmshirt",
+    longsleeve: "Langarm\u00adshirt",
     outwear: "Jacke oder Mantel",
     pants: "Hose",
     shirt: "Hemd",

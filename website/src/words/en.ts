@@ -97,6 +97,9 @@ export const en = {
     strip: "Photos of this item",
     yours: "Your photo",
     yoursOf: (category: string) => `Your photo: ${category}`,
+    number: (number: string) => `Photo ${number}`,
+    removeAndRead: (others: number): string =>
+      others === 1 ? "Remove it and read the other one" : "Remove it and read the others",
     show: (number: string) => `Show photo ${number}`,
     remove: (number: string) => `Remove photo ${number}`,
     add: "Add a photo of this item",

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { wordsAt } from "../render/static-words.js";
-import { categoryName, chooseLanguage, LANGUAGES, loadWords, type Words } from "./language.js";
+import { breakableName, categoryName, chooseLanguage, LANGUAGES, loadWords, type Words } from "./language.js";
 
 /** Every text of a catalogue by its path; functions are called with plain arguments. */
 function textsOf(value: unknown, path = ""): readonly (readonly [string, string])[] {
@@ -51,5 +51,13 @@ describe("categoryName", () => {
     expect(categoryName(words, "pants")).toBe("Hose");
     expect(categoryName(words, "space suit")).toBe("space suit");
     expect(categoryName(words, "constructor")).toBe("constructor");
+  });
+});
+
+describe("a long name", () => {
+  it("can be broken where it stands in a narrow place, and is whole where it is copied", async () => {
+    const words = await loadWords("de");
+    expect(breakableName(words, "longsleeve")).toBe("Langarm\u00adshirt");
+    expect(categoryName(words, "longsleeve")).toBe("Langarmshirt");
   });
 });

@@ -70,7 +70,12 @@ export async function loadWords(language: Language): Promise<Words> {
   }
 }
 
+/** A label as people say it in the words' language, with soft hyphens where the name is long: for narrow places, and never to be copied. */
+export function breakableName(words: Words, label: string): string {
+  return (Object.hasOwn(words.categories, label) ? words.categories[label] : undefined) ?? label;
+}
+
 /** A label as people say it in the words' language. */
 export function categoryName(words: Words, label: string): string {
-  return (Object.hasOwn(words.categories, label) ? words.categories[label] : undefined) ?? label;
+  return breakableName(words, label).replaceAll("\u00ad", "");
 }
