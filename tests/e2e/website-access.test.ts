@@ -147,6 +147,33 @@ describe.skipIf(browserPath === undefined)("the page for everyone", () => {
     await expectRoomyLayout(page);
   });
 
+  it.each(["en", "de", "ar"])(
+    "in %s the words of the header stay whole at 320 px, also with letters twice as large",
+    async (locale) => {
+      await open({ locale, viewport: { width: 320, height: 640 } });
+      const { page } = stub;
+      // Lines of text: boxes of its words, by their upper edge.
+      const linesOf = (selector: string) =>
+        page.locator(selector).evaluate((element) => {
+          const range = document.createRange();
+          range.selectNodeContents(element);
+          return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size;
+        });
+      for (const size of ["100%", "200%"]) {
+        await page
+          .locator("html")
+          .evaluate((html, percent) => html.style.setProperty("font-size", percent), size);
+        expect([await linesOf("h1 span"), await linesOf("nav a")], size).toEqual([1, 1]);
+        for (const target of ["h1 span", "#language", "nav a"]) {
+          const box = await page.locator(target).boundingBox();
+          expect(box?.x, `${target} at ${size}`).toBeGreaterThanOrEqual(0);
+          expect((box?.x ?? 0) + (box?.width ?? 0), `${target} at ${size}`).toBeLessThanOrEqual(320);
+        }
+        await expectRoomyLayout(page);
+      }
+    },
+  );
+
   it("in forced colours the chosen photo, the shares and the tag can still be told apart", async () => {
     await open({ forcedColors: "active" });
     const { page } = stub;
