@@ -1,5 +1,6 @@
 /** One item from its first photo to its draft: several photos, corrections, and what outlasts reload, Back and a second tab. */
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import type { Page } from "playwright-core";
@@ -80,7 +81,7 @@ describe.skipIf(browserPath === undefined)("an item on the page", () => {
     await page.getByRole("button", { name: "Remove photo 2" }).click();
     await page
       .locator("#fine")
-      .getByText(/^clothing-model/)
+      .getByText(/^The model knows only/)
       .waitFor();
     expect(await page.getByRole("button", { name: /^Remove photo/ }).count()).toBe(0);
     expect(gateway.requests).toHaveLength(4);
@@ -119,7 +120,7 @@ describe.skipIf(browserPath === undefined)("an item on the page", () => {
     await page.getByRole("button", { name: "Start another item" }).click();
     await page
       .locator("#fine")
-      .getByText(/^clothing-model/)
+      .getByText(/^The model knows only/)
       .waitFor();
     expect(await page.getByRole("button", { name: /^Show photo/ }).count()).toBe(0);
   });
@@ -184,6 +185,34 @@ describe.skipIf(browserPath === undefined)("an item on the page", () => {
     const picture = why.getByRole("img");
     await expect.poll(() => picture.evaluate((img: HTMLImageElement) => img.naturalWidth)).toBe(40);
     expect(await why.getByText("cannot be shown here").count()).toBe(0);
+  });
+
+  it("the photo at fault among several is shown and named, and the others are read without it", async () => {
+    await open();
+    const { page } = stub;
+    const problem = { ...problemOf(400, "IMAGE_UNDECODABLE"), photo: 1 };
+    await give(json(400, problem), [TROUSERS, DRESS, HAT]);
+    await expectHeading(page, "This picture is damaged");
+    await expectAnnounced(page, "Photo 2: This picture is damaged.");
+    const faulty = page.getByRole("button", { name: "Show photo 2: This picture is damaged" });
+    expect(await faulty.getAttribute("aria-pressed")).toBe("true");
+    gateway.onPredict = several;
+    await page.getByRole("button", { name: "Remove it and read the others" }).click();
+    await expectHeading(page, "Pants");
+    expect(await page.locator("#thumbs .thumb").count()).toBe(2);
+    expect(await page.locator("#remove-faulty").isHidden()).toBe(true);
+  });
+
+  it("files that are no pictures are left out of a mixed choice, and that is said", async () => {
+    await open();
+    const { page } = stub;
+    await page.locator("#choose").setInputFiles([
+      { name: "list.pdf", mimeType: "application/pdf", buffer: Buffer.from("%PDF") },
+      { name: "a.jpg", mimeType: "image/jpeg", buffer: await readFile(TROUSERS) },
+    ]);
+    await expectHeading(page, "Pants");
+    await page.locator("#notice").getByText("1 file is no picture and was left out.").waitFor();
+    expect(gateway.requests[0]?.body.toString("latin1")).not.toContain("list.pdf");
   });
 
   it("one tap on another category corrects the answer, and Undo takes it back", async () => {

@@ -185,6 +185,34 @@ describe.skipIf(browserPath === undefined)("the page in states that a test has t
     expect(gateway.requests).toHaveLength(0);
   });
 
+  it("a web address without https:// is read as a link", async () => {
+    await open();
+    const link = stub.page.getByLabel("Or a link to a photo");
+    await link.fill("www.shop.example/x.jpg");
+    await link.press("Enter");
+    await expectHeading(stub.page, "Pants");
+    expect(gateway.requests[0]?.body.toString()).toContain('"https://www.shop.example/x.jpg"');
+  });
+
+  it.each([
+    ["en", 360, 640],
+    ["de", 360, 640],
+    ["ar", 320, 640],
+  ] as const)(
+    "in %s both ways to give a photo are on the first screen at %i x %i",
+    async (locale, width, height) => {
+      await open({ locale, viewport: { width, height }, hasTouch: true, isMobile: true });
+      const { page } = stub;
+      for (const id of ["choose", "camera"]) {
+        const box = await page.locator(`label.button[for=${id}]`).boundingBox();
+        expect((box?.y ?? Number.NaN) + (box?.height ?? 0), id).toBeLessThanOrEqual(height);
+      }
+      const choosing = page.waitForEvent("filechooser");
+      await page.locator("#sheet").tap();
+      await choosing;
+    },
+  );
+
   it("a site that wants a key asks for it, says when it is wrong, and reads the photo with the right one", async () => {
     const unauthenticated = json(401, problemOf(401, "UNAUTHENTICATED"));
     const withKey: typeof gateway.onInfo = (request, response) =>

@@ -58,6 +58,7 @@ describe("formatsOf", () => {
     expect(formatsOf("de", de).wait(3)).toBe("etwa 3 Sekunden");
     expect(formatsOf("de", de).or(["Kleid", "Rock"])).toBe("Kleid oder Rock");
     expect(formatsOf("de", de).size(1.5 * 1024 * 1024)).toBe("1,5 MB");
+    expect(formatsOf("ar", ar).percent(0.84)).toMatch(/^\u2068.*84.*%.*\u2069$/u);
     expect(formatsOf("ar", ar).and(["فستان", "قبعة"])).toContain("و");
   });
 });

@@ -1,5 +1,5 @@
 /** Numbers, sizes, lists and waits as a person reads them in a language. */
-import type { Language, Words } from "./language.js";
+import { directionOf, type Language, type Words } from "./language.js";
 
 export interface Formats {
   /** A probability as whole percent. Only certainty itself is "100%" and only impossibility "0%". */
@@ -35,7 +35,10 @@ function kindOf(mediaType: string): string {
 }
 
 export function formatsOf(language: Language, words: Words): Formats {
-  const wholePercent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
+  const percents = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
+  // In a row from right to left the sign would stand on either side of the number, by what is before it.
+  const wholePercent = (share: number) =>
+    directionOf(language) === "rtl" ? `\u2068${percents.format(share)}\u2069` : percents.format(share);
   const integer = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
   const milliseconds = (maximumFractionDigits: number) =>
     new Intl.NumberFormat(language, {
@@ -62,9 +65,9 @@ export function formatsOf(language: Language, words: Words): Formats {
   const or = list("disjunction");
   return {
     percent(probability) {
-      if (probability > 0.99 && probability < 1) return words.over(wholePercent.format(0.99));
-      if (probability > 0 && probability < 0.01) return words.under(wholePercent.format(0.01));
-      return wholePercent.format(probability);
+      if (probability > 0.99 && probability < 1) return words.over(wholePercent(0.99));
+      if (probability > 0 && probability < 0.01) return words.under(wholePercent(0.01));
+      return wholePercent(probability);
     },
     certainty(probability) {
       const { certain, very, likely, possible } = words.certainty;
