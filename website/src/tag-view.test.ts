@@ -140,7 +140,11 @@ describe("tagViewOf", () => {
   it("counts a wait down for the eye, and does not tell a screen reader each second", () => {
     const fault = { reason: "OVERLOADED", retryAfterSeconds: 30 } as const;
     const views = [30, 12].map((secondsLeft) =>
-      tagViewOf(stateOf({ name: "failed", fault, photoId: undefined, secondsLeft, isOver: false }), site, say),
+      tagViewOf(
+        stateOf({ name: "failed", fault, photoId: undefined, secondsLeft, isOver: false }),
+        site,
+        say,
+      ),
     );
     expect(views[1]?.lead).toContain("Try again in 12 seconds.");
     expect(views[1]?.announcement).toBe(views[0]?.announcement);

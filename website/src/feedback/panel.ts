@@ -6,7 +6,7 @@ import type { AnsweredItem, CreatePanel } from "../panel.js";
 import { make, setText } from "../render/find.js";
 import { categoryName } from "../words/language.js";
 import { correctionOf, type KeptCorrection, keptCorrectionOf } from "./correction.js";
-import { createKeptCorrections } from "./kept-corrections.js";
+import { keptHere } from "./kept-corrections.js";
 import { feedbackWords } from "./words.js";
 
 type State =
@@ -28,7 +28,7 @@ const NO_ROOM: ReadonlySet<Fault["reason"]> = new Set(["FEEDBACK_FULL", "FEEDBAC
 
 export const createFeedbackPanel: CreatePanel = (parts) => {
   const { root, gateway } = parts;
-  const corrections = createKeptCorrections(storageOf());
+  const corrections = keptHere();
   let item: AnsweredItem | undefined;
   let state: State = { name: "asking", note: "" };
 
@@ -39,7 +39,7 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
   const keptText = make("p", "feedback-kept");
   const removeRow = make("div", "actions");
   const remove = make("button", "button quiet small");
-  const form = make("form", "fold-form");
+  const form = make("form", "feedback-form");
   const what = make("p");
   const consent = make("label", "feedback-consent");
   const box = make("input");
@@ -60,7 +60,6 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
   for (const button of [remove, cancel]) button.type = "button";
   keep.type = "submit";
   keptText.tabIndex = -1;
-  form.className = "feedback-form";
   consent.append(box, sentence);
   actions.append(keep, cancel);
   form.append(what, consent, more, note, actions);
@@ -233,8 +232,10 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
         ? words.corrected(category, categoryName(parts.words(), answer.top_class))
         : words.agreed(category),
     );
-    setText(sentence, words.consent(photos.length, category, info.feedback.keep_days ?? 0));
     setText(more, words.more);
+    // Said before, when the other category was kept.
+    for (const element of [what, more]) element.hidden = kept !== undefined;
+    setText(sentence, words.consent(photos.length, category, info.feedback.keep_days ?? 0));
     setText(note, noteText());
     note.classList.toggle("field-error", isAmiss());
     // A note about what is kept stands with it, also where there is no form.
@@ -280,12 +281,3 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
     setWords: render,
   };
 };
-
-/** undefined where the browser lets the page keep nothing. */
-function storageOf(): Storage | undefined {
-  try {
-    return localStorage;
-  } catch {
-    return undefined;
-  }
-}
