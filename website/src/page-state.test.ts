@@ -96,6 +96,25 @@ describe("step", () => {
     expect(itemOf(state)?.shownId).toBe(second.id);
   });
 
+  it("names the cause of a failure only where there are other photos to tell it from", () => {
+    const failure = (photos: PageEvent & { name: "given" }) =>
+      after(photos, {
+        name: "failed",
+        attempt: 1,
+        fault: { reason: "IMAGE_UNDECODABLE" },
+        photoId: photo.id,
+      });
+    expect(failure({ name: "given", itemId: "item-1", photos: [photo] })).toMatchObject({
+      phase: { photoId: undefined },
+    });
+    const several = failure({ name: "given", itemId: "item-1", photos: [second, photo] });
+    expect(several).toMatchObject({ item: { shownId: photo.id }, phase: { photoId: photo.id } });
+    expect(step(several, { name: "removed", photoId: photo.id })).toMatchObject({
+      item: { photos: [second] },
+      phase: { name: "reading" },
+    });
+  });
+
   it("takes up an item with its answer, and reads one again that was left without", () => {
     expect(after({ name: "returned", item: itemWith() })).toMatchObject({ phase: { name: "answered" } });
     expect(after({ name: "returned", item: itemWith({ answer: undefined }) })).toMatchObject({

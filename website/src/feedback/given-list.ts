@@ -34,9 +34,9 @@ export function createGivenList(parts: PanelParts, corrections: KeptCorrections)
   const dateOf = ({ deleteAfter }: KeptCorrection) =>
     new Intl.DateTimeFormat(parts.language(), { dateStyle: "long" }).format(new Date(deleteAfter));
 
+  /** Without the text of the fault, which speaks of a photo that is to be read. */
   function failureOf(fault: Fault): string {
-    const { title: what, text } = parts.sayFault(fault);
-    return `${wordsOf().notRemoved} ${what}. ${text}`;
+    return `${wordsOf().notRemoved} ${parts.sayFault(fault).title}.`;
   }
 
   async function takeBack({ id }: KeptCorrection): Promise<void> {

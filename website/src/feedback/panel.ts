@@ -193,12 +193,12 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
     if (fault === undefined) return "";
     if (NO_ROOM.has(fault.reason)) return words.noRoom;
     if (fault.reason === "CANCELLED") return words.stopped;
-    const text = faultText(fault);
-    if (failure?.wish !== "removal") return text;
+    if (failure?.wish !== "removal") return faultText(fault);
     const { before } = failure;
     const what =
       before === undefined ? words.notRemoved : words.notReplaced(categoryName(parts.words(), before.label));
-    return `${what} ${text}`;
+    // Without its text, which speaks of a photo that is to be read.
+    return `${what} ${parts.sayFault(fault).title}.`;
   }
 
   /** Something went wrong, other than as the person wished. */
