@@ -318,7 +318,7 @@ describe.skipIf(browserPath === undefined)("an item on the page", () => {
     await page.reload();
     await page.getByText("left before its answer came").waitFor();
     await page.getByRole("img", { name: "Your photo" }).waitFor();
-    expect(gateway.requests).toHaveLength(2);
+    await expect.poll(() => gateway.requests.length).toBe(2);
     gateway.onPredict = answered;
     await page.reload();
     await headingOf(page).filter({ hasText: "Pants" }).waitFor();
