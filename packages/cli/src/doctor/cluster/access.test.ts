@@ -36,6 +36,16 @@ test("a pod is asked through the port that kubectl forwards", async () => {
   expect(await accessBy(kubectl).askPod(QUESTION)).toEqual({ status: 503, body: "not ready at /readyz" });
 });
 
+test("a kubectl that is a script ends with the program that it runs", async () => {
+  const server = createServer((_request, response) => response.end("ready"));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  // The child holds the script's output open for longer than the test may take.
+  const kubectl = await programThat(`echo "Forwarding from 127.0.0.1:${port} -> 8080"; sleep 600; exit 0`);
+  expect(await accessBy(kubectl).askPod(QUESTION)).toEqual({ status: 200, body: "ready" });
+});
+
 test("a forward that ends without a port is no answer", async () => {
   const kubectl = await programThat("echo 'error: pods \"web\" not found' >&2; exit 1");
   expect(await accessBy(kubectl).askPod(QUESTION)).toBeUndefined();

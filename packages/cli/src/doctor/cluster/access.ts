@@ -113,11 +113,12 @@ async function askThroughForward(
   const child = spawn(
     program,
     [...common, "port-forward", `--namespace=${namespace}`, `pod/${pod}`, `:${port}`],
-    { stdio: ["ignore", "pipe", "ignore"], env: environment },
+    // A group of its own: a kubectl that is a script has the real one as a child, which is to end with it.
+    { stdio: ["ignore", "pipe", "ignore"], env: environment, detached: true },
   );
   // A program that cannot be started is no answer either; its output ends, and so does the loop below.
   const closed = once(child, "close").catch(() => undefined);
-  const end = (): void => void child.kill();
+  const end = (): void => endGroup(child.pid);
   limit.addEventListener("abort", end, { once: true });
   try {
     for await (const line of createInterface({ input: child.stdout })) {
@@ -133,7 +134,18 @@ async function askThroughForward(
     return undefined;
   } finally {
     limit.removeEventListener("abort", end);
-    child.kill();
+    end();
     await closed;
+  }
+}
+
+/** @param leader undefined when it could not be started. */
+function endGroup(leader: number | undefined): void {
+  if (leader === undefined) return;
+  try {
+    process.kill(-leader, "SIGTERM");
+  } catch (error) {
+    // All of it has ended already.
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }
 }
