@@ -2,8 +2,8 @@
 import { lookup as systemLookup } from "node:dns/promises";
 import { get } from "node:http";
 import { ServeError } from "@vitrine/protocol/status";
+import { sumOfMetric } from "@vitrine/runtime/metrics-text";
 import type { Counter } from "prom-client";
-import { sumOfMetric } from "./metrics-text.js";
 
 /** What an autoscaler asks for: the sum of one gauge over the pods behind a headless Service. */
 export interface WorkQuery {

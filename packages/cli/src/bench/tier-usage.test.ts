@@ -11,7 +11,7 @@ b_bytes 1.2e+08
 `;
 
 test("samples of a name and a label are added up, others are not", () => {
-  expect(sumOf(PAGE, "a_seconds_sum", 'stage="queue"')).toBe(1.75);
+  expect(sumOf(PAGE, "a_seconds_sum", new Map([["stage", "queue"]]))).toBe(1.75);
   expect(sumOf(PAGE, "a_seconds_sum")).toBe(10.75);
   expect(sumOf(PAGE, "b_bytes")).toBe(120_000_000);
   expect(sumOf(PAGE, "c_total")).toBe(0);

@@ -1,5 +1,6 @@
 /** What the own tiers have used of the machine: CPU, memory, and the times that the model server keeps of itself. */
 import { readFile } from "node:fs/promises";
+import { sumOfMetric } from "@vitrine/runtime/metrics-text";
 import { CommandFailure } from "../command-failure.js";
 import type { Tiers } from "../tiers.js";
 
@@ -36,10 +37,13 @@ export function usageReader(gatewayUrl: string, tiers: Tiers): ReadUsage {
       readMetrics(await tiers.restUrl),
     ]);
     const { gateway, modelServer } = tiers.pids();
-    const stage = (name: string): StageSum => ({
-      seconds: sumOf(serverPage, "vitrine_model_server_stage_duration_seconds_sum", `stage="${name}"`),
-      count: sumOf(serverPage, "vitrine_model_server_stage_duration_seconds_count", `stage="${name}"`),
-    });
+    const stage = (name: string): StageSum => {
+      const labels = new Map([["stage", name]]);
+      return {
+        seconds: sumOf(serverPage, "vitrine_model_server_stage_duration_seconds_sum", labels),
+        count: sumOf(serverPage, "vitrine_model_server_stage_duration_seconds_count", labels),
+      };
+    };
     return {
       gateway: await tierUsage(gatewayPage, gateway),
       modelServer: await tierUsage(serverPage, modelServer),
@@ -72,17 +76,7 @@ async function readMetrics(url: string): Promise<string> {
   return await response.text();
 }
 
-/**
- * Adds up the samples of a name on a Prometheus page.
- *
- * @param label such as `stage="queue"`; samples without it do not count.
- */
-export function sumOf(page: string, name: string, label = ""): number {
-  let sum = 0;
-  for (const line of page.split("\n")) {
-    const rest = line.startsWith(name) ? line.slice(name.length) : "";
-    if (!/^[ {]/.test(rest) || !rest.includes(label)) continue;
-    sum += Number(rest.slice(rest.lastIndexOf(" ")));
-  }
-  return sum;
+/** 0 where the page has no such samples yet. */
+export function sumOf(page: string, name: string, labels: ReadonlyMap<string, string> = new Map()): number {
+  return sumOfMetric(page, name, labels) ?? 0;
 }

@@ -1,4 +1,4 @@
-/** As much of Prometheus' text format as it takes to add up one gauge. */
+/** As much of Prometheus' text format as it takes to add up the samples of one name. */
 
 const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?[ \t]+(\S+)/;
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
