@@ -1,8 +1,8 @@
 /** Composition root of the gateway: config to parts to a listening server, and back down. */
-import { availableParallelism } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { readContract } from "@vitrine/protocol/contract";
 import type { LookupAddresses } from "@vitrine/protocol/grpc/address-watch";
+import { availableCores } from "@vitrine/runtime/cores";
 import type { Tier } from "@vitrine/runtime/lifecycle";
 import type { Logger } from "@vitrine/runtime/logger";
 import { createMetrics } from "@vitrine/runtime/metrics";
@@ -51,7 +51,7 @@ export interface Gateway extends Tier {
 
 const DESCRIBE_TIMEOUT_MS = 2000;
 const DESCRIBE_RETRY_MS = { first: 100, greatest: 2000 };
-/** A container sees all cores of its machine; more threads than this want to be asked for. */
+/** More threads than this want to be asked for: each may hold a decoded picture. */
 const MOST_WORKERS_BY_DEFAULT = 8;
 const FETCH_IDLE_TIMEOUT_MS = 5000;
 const MAX_REDIRECTS = 5;
@@ -89,7 +89,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     userAgent: `vitrine/${version}`,
   });
   const preprocessor = createPreprocessor({
-    workers: config.preprocessWorkers ?? Math.min(availableParallelism(), MOST_WORKERS_BY_DEFAULT),
+    workers: config.preprocessWorkers ?? Math.min(await availableCores(), MOST_WORKERS_BY_DEFAULT),
     maxPixels: config.maxImagePixels,
     workerUrl: parts.preprocessWorkerUrl ?? new URL("./preprocess-worker.js", import.meta.url),
     workerLost: (error) => logger.error({ err: error }, "preprocess worker lost"),

@@ -1,7 +1,7 @@
 /** The machine that a measurement was made on, and what else it did meanwhile. */
 import { readFile } from "node:fs/promises";
 import { cpus } from "node:os";
-import { availableCores } from "@vitrine/model-server/engine/cores";
+import { availableCores } from "@vitrine/runtime/cores";
 
 export interface Machine {
   readonly processor: string;

@@ -1,37 +1,7 @@
-/** How many cores this process may use, and how sessions share them. */
-import { readFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
+/** How sessions share the cores of the process. */
 
 /** Sessions beyond this would cost more memory than they bring; their threads get the other cores. */
 const MAX_DEFAULT_WORKERS = 8;
-
-/** Cores by the CPU affinity of the process and by the quota of its container (cgroup v2 or v1). At least 1. */
-export async function availableCores(cgroupRoot = "/sys/fs/cgroup"): Promise<number> {
-  const quota = (await quotaV2(cgroupRoot)) ?? (await quotaV1(cgroupRoot)) ?? Number.POSITIVE_INFINITY;
-  return Math.max(1, Math.min(availableParallelism(), Math.ceil(quota)));
-}
-
-async function quotaV2(root: string): Promise<number | undefined> {
-  const [quota, period] = (await read(`${root}/cpu.max`)).split(" ").map(Number);
-  return cores(quota, period);
-}
-
-async function quotaV1(root: string): Promise<number | undefined> {
-  const quota = Number(await read(`${root}/cpu/cpu.cfs_quota_us`));
-  return cores(quota, Number(await read(`${root}/cpu/cpu.cfs_period_us`)));
-}
-
-function cores(quotaMicros = Number.NaN, periodMicros = Number.NaN): number | undefined {
-  const count = quotaMicros / periodMicros;
-  return Number.isFinite(count) && count > 0 ? count : undefined;
-}
-
-async function read(file: string): Promise<string> {
-  return readFile(file, "utf8").then(
-    (text) => text.trim(),
-    () => "",
-  );
-}
 
 /**
  * Workers and threads per worker whose product is at most `cores`. One thread in each of many sessions serves more
