@@ -31,7 +31,7 @@ const EXPECTED =
  *
  * @param permit is told of every byte that is kept.
  * @throws {ServeError} BODY_INVALID, BODY_UNSUPPORTED (415), IMAGE_TOO_LARGE, TOO_MANY_IMAGES, OVERLOADED;
- *   CANCELLED when the caller left in the middle. What is left of the body is then read and thrown away, so
+ *   CANCELLED when the caller left in the middle. What is left of the body is then read and thrown away (drain-body.ts), so
  *   that the caller can read the answer on the same connection.
  */
 export async function readSubmission(
@@ -138,8 +138,8 @@ export interface ReadForm {
 }
 
 /**
- * Reads photos and fields. Of several photos, one that is too large is told with its place: after the first, the form is
- * read on to see whether there are others.
+ * Reads photos and fields. One that is too large is told at once with its place, be it the only one: what follows it may be
+ * long, and is not waited for.
  */
 export async function readForm(
   request: FastifyRequest,
@@ -149,7 +149,6 @@ export async function readForm(
   const pictures: Picture[] = [];
   const otherFields: string[] = [];
   const fields = new Map<string, string>();
-  let faultOfFirst: ServeError | undefined;
   const parts = request.parts({
     limits: { fileSize: limits.maxImageBytes + 1, fields: MAX_FORM_FIELDS, fieldSize: 64 * 1024 },
   });
@@ -160,20 +159,11 @@ export async function readForm(
       else if (typeof part.value === "string") fields.set(part.fieldname, part.value);
       continue;
     }
-    if (faultOfFirst !== undefined) throw new PhotoError(0, faultOfFirst);
     if (pictures.length === limits.maxImages) throw tooMany(limits);
-    try {
-      const { maxImageBytes } = limits;
-      const bytes = await readLimited(part.file, maxImageBytes, () => tooLarge(limits), permit.hold);
-      pictures.push({ kind: "bytes", bytes });
-    } catch (error) {
-      if (!(error instanceof ServeError) || error.reason !== "IMAGE_TOO_LARGE") throw error;
-      if (pictures.length > 0) throw new PhotoError(pictures.length, error);
-      faultOfFirst = error;
-      part.file.resume();
-    }
+    const tooLong = () => new PhotoError(pictures.length, tooLarge(limits));
+    const bytes = await readLimited(part.file, limits.maxImageBytes, tooLong, permit.hold);
+    pictures.push({ kind: "bytes", bytes });
   }
-  if (faultOfFirst !== undefined) throw faultOfFirst;
   if (pictures.length === 0) {
     const found = otherFields.length === 0 ? "no fields" : `the fields ${otherFields.slice(0, 5).join(", ")}`;
     throw new ServeError("BODY_INVALID", `form had ${found}, expected a file in the field "file"`);

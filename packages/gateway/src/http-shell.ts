@@ -2,6 +2,7 @@
 import { ServeError } from "@vitrine/protocol/status";
 import type { Logger } from "@vitrine/runtime/logger";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { drainBody } from "./drain-body.js";
 import type { RequestMetrics } from "./observe.js";
 import { answerToBrokenHttp, asServeError, PROBLEM_MEDIA_TYPE, problemOf, retryAfterOf } from "./problem.js";
 import { requestIdOf, traceHeadersOf } from "./request-identity.js";
@@ -73,8 +74,9 @@ export function createHttpShell(options: HttpShellOptions): FastifyInstance {
     if (request.is404) throw notFound(app, request, reply);
   });
   // Also on requests that came before the drain: a connection kept open would hold the process up.
-  app.addHook("onSend", (_request, reply, payload, done) => {
+  app.addHook("onSend", (request, reply, payload, done) => {
     if (options.isDraining()) reply.header("connection", "close");
+    if (!request.raw.complete) drainBody(request.raw);
     done(null, payload);
   });
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
