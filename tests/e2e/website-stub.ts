@@ -4,7 +4,8 @@ import path from "node:path";
 import { buffer as readBody } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import type { InfoResponse, PredictResponse, Problem } from "@vitrine/gateway/api";
-import { policyOfWebsite } from "@vitrine/gateway/website";
+import { languageOf } from "@vitrine/gateway/negotiation";
+import { policyOfWebsite } from "@vitrine/gateway/website-page";
 
 const MEDIA_TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -128,7 +129,9 @@ export class StubGateway {
     } else if (this.broken?.test(pathname) === true) {
       response.writeHead(404).end();
     } else {
-      const file = pathname === "/" ? "index.html" : pathname.slice(1);
+      const language = languageOf(request.headers["accept-language"], ["en", "de", "ar"]) ?? "en";
+      const index = language === "en" ? "index.html" : `index.${language}.html`;
+      const file = pathname === "/" ? index : pathname.slice(1);
       response
         .writeHead(200, {
           "content-type": MEDIA_TYPES[path.extname(file)] ?? "application/octet-stream",

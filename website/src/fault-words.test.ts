@@ -4,7 +4,7 @@ import type { Fault } from "./fault.js";
 import { type FaultCircumstances, isKnownReason, wordsOfFault } from "./fault-words.js";
 import { sayIn } from "./say.js";
 import { say as english, filePhoto, info, linkPhoto } from "./testing/fixtures.js";
-import { LANGUAGES } from "./words/language.js";
+import { LANGUAGES } from "./words/choice.js";
 
 const around = { ...english, limits: info.limits };
 

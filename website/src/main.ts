@@ -8,9 +8,9 @@ import { createSiteKey } from "./render/key-form.js";
 import { createSpeaker, sayIn } from "./say.js";
 import { UploadPreparation } from "./upload/prepare.js";
 import { createShrinker } from "./upload/shrinker.js";
-import { chooseLanguage, isLanguage, keepLanguage, keptLanguage } from "./words/language.js";
+import { showSpoken } from "./words/await-words.js";
+import { isLanguage, keepLanguage, wantedLanguage } from "./words/choice.js";
 
-const wishes = { search: location.search, kept: keptLanguage(), languages: navigator.languages };
 const siteKey = createSiteKey();
 const page = createPage({
   gateway: createGatewayClient(siteKey.current),
@@ -19,7 +19,7 @@ const page = createPage({
   store: openItemStore(),
   visits: createVisits(),
   // English is part of the page: without the other words it is the page's own language.
-  say: await sayIn(chooseLanguage(wishes)).catch(() => sayIn("en")),
+  say: await sayIn(wantedLanguage()).catch(() => sayIn("en")),
 });
 
 const speakIn = createSpeaker({
@@ -39,4 +39,6 @@ menu.addEventListener("change", () => {
   if (isLanguage(menu.value)) void speakIn(menu.value);
 });
 
-await page.start();
+const started = page.start();
+showSpoken();
+await started;

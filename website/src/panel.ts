@@ -5,8 +5,9 @@ import type { FaultWords } from "./fault-words.js";
 import type { Gateway } from "./gateway/gateway.js";
 import type { Photo } from "./photo.js";
 import type { Picture } from "./pictures.js";
+import type { Language } from "./words/choice.js";
 import type { Formats } from "./words/formats.js";
-import type { Language, Words } from "./words/language.js";
+import type { Words } from "./words/language.js";
 
 /** An item with its answer, as a panel sees it. */
 export interface AnsweredItem {

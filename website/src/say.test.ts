@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createSpeaker, type Say } from "./say.js";
 import { say } from "./testing/fixtures.js";
-import type { Language } from "./words/language.js";
+import type { Language } from "./words/choice.js";
 
 /** A switch whose words come, or do not, when the test says so. */
 function arranged() {

@@ -1,6 +1,7 @@
 /** The language of the moment: its words and formats. */
+import type { Language } from "./words/choice.js";
 import { type Formats, formatsOf } from "./words/formats.js";
-import { type Language, loadWords, type Words } from "./words/language.js";
+import { loadWords, type Words } from "./words/language.js";
 
 export interface Say {
   readonly language: Language;

@@ -14,18 +14,25 @@ export const BARE_POLICY = "default-src 'none'; frame-ancestors 'none'";
 /** Of a picture that is opened by itself: it is a document then, and may do nothing. */
 export const PICTURE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'";
 
+interface InlineHashes {
+  readonly scripts: readonly string[];
+  readonly styles: readonly string[];
+}
+
 /**
  * Of the website: its own files only, and pictures that the person chose. No text becomes a script or markup; the one address
  * that does is that of its thread, by the policy "vitrine" of website/src/upload/shrinker.ts.
  *
- * @param styles SHA-256 of each style inside the page, in base64.
+ * @param scripts, styles SHA-256 of each inside the page, in base64.
  */
-export function websitePolicy(styles: readonly string[]): string {
+export function websitePolicy({ scripts, styles }: InlineHashes): string {
+  const own = (hashes: readonly string[]) =>
+    ["'self'", ...hashes.map((hash) => `'sha256-${hash}'`)].join(" ");
   return [
     "default-src 'none'",
-    "script-src 'self'",
+    `script-src ${own(scripts)}`,
     "worker-src 'self'",
-    `style-src ${["'self'", ...styles.map((hash) => `'sha256-${hash}'`)].join(" ")}`,
+    `style-src ${own(styles)}`,
     "img-src 'self' blob: data:",
     "connect-src 'self'",
     "base-uri 'none'",

@@ -1,11 +1,9 @@
 /** The built website, served from a folder. */
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import path from "node:path";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
-import { websitePolicy } from "./security-headers.js";
+import { policyOfWebsite, servePage } from "./website-page.js";
 
 const ONE_YEAR = "public, max-age=31536000, immutable";
 
@@ -14,16 +12,10 @@ export function isWebsite(folder: string): boolean {
   return existsSync(path.join(folder, "index.html"));
 }
 
-/** The policy of a built page, with the styles that the build put into it. */
-export async function policyOfWebsite(folder: string): Promise<string> {
-  const html = await readFile(path.join(folder, "index.html"), "utf8");
-  const styles = [...html.matchAll(/<style>([\s\S]*?)<\/style>/g)].map(([, style = ""]) => style);
-  return websitePolicy(styles.map((style) => createHash("sha256").update(style).digest("base64")));
-}
-
 /**
- * Serves the folder's files at `/`, compressed where the build has written them so and the browser takes it. Vite puts a
- * hash of the content into the names below `assets/`, so those never change; every other file is asked for again each time.
+ * Serves the page at `/` and the folder's other files beside it, compressed where the build has written them so and the browser
+ * takes it. Vite puts a hash of the content into the names below `assets/`, so those never change; every other file is asked for
+ * again each time.
  *
  * @param folder as `vite build` writes it.
  */
@@ -31,8 +23,10 @@ export async function serveWebsite(app: FastifyInstance, folder: string): Promis
   const root = path.resolve(folder);
   const assets = path.join(root, "assets") + path.sep;
   const policy = await policyOfWebsite(root);
+  await servePage(app, root);
   await app.register(fastifyStatic, {
     root,
+    index: false,
     wildcard: false,
     globIgnore: ["**/*.{br,gz}"],
     preCompressed: true,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { LANGUAGES } from "../words/language.js";
+import { LANGUAGES } from "../words/choice.js";
 import { correctionOf, keptCorrectionOf } from "./correction.js";
 import { createKeptCorrections } from "./kept-corrections.js";
 import { feedbackWords } from "./words.js";

@@ -1,5 +1,5 @@
 /** What the page says of photos that were given to the server, where their item is not shown. */
-import type { Language } from "../words/language.js";
+import type { Language } from "../words/choice.js";
 
 interface GivenWords {
   readonly title: string;

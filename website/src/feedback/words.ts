@@ -1,5 +1,5 @@
 /** What the panel of corrections says. */
-import type { Language } from "../words/language.js";
+import type { Language } from "../words/choice.js";
 
 interface FeedbackWords {
   readonly title: string;

@@ -1,5 +1,5 @@
 /** What the panel "Show me how" says. */
-import type { Language } from "../words/language.js";
+import type { Language } from "../words/choice.js";
 import type { Hop } from "./steps.js";
 
 interface HowWords {

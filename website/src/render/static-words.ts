@@ -1,7 +1,8 @@
 /** The words that stand in index.html, in the language of the moment. */
 
 import type { Say } from "../say.js";
-import { directionOf, LANGUAGE_NAMES, LANGUAGES, type Words } from "../words/language.js";
+import { directionOf, LANGUAGES } from "../words/choice.js";
+import { LANGUAGE_NAMES, type Words } from "../words/language.js";
 import { find, make } from "./find.js";
 
 /** The text at a path such as "start.heading". */
@@ -19,19 +20,23 @@ export function renderStaticWords({ language, words }: Say): void {
   document.documentElement.lang = language;
   document.documentElement.dir = directionOf(language);
   for (const element of document.querySelectorAll<HTMLElement>("[data-words]")) {
-    element.textContent = wordsAt(words, element.dataset.words ?? "");
+    const text = wordsAt(words, element.dataset.words ?? "");
+    // Most of it stands there from the first byte on, and need not be laid out again.
+    if (element.textContent !== text) element.textContent = text;
   }
   for (const element of document.querySelectorAll<HTMLElement>("[data-words-aria-label]")) {
     element.ariaLabel = wordsAt(words, element.dataset.wordsAriaLabel ?? "");
   }
   const menu = find("language", HTMLSelectElement);
-  if (menu.options.length === 0) {
-    for (const each of LANGUAGES) {
-      const option = make("option", "", LANGUAGE_NAMES[each]);
-      option.value = each;
-      option.lang = each;
-      menu.append(option);
-    }
+  if (menu.options.length < LANGUAGES.length) {
+    menu.replaceChildren(
+      ...LANGUAGES.map((each) => {
+        const option = make("option", "", LANGUAGE_NAMES[each]);
+        option.value = each;
+        option.lang = each;
+        return option;
+      }),
+    );
   }
   menu.value = language;
 }

@@ -1,5 +1,5 @@
 /** What the panel "Why?" says. */
-import type { Language } from "../words/language.js";
+import type { Language } from "../words/choice.js";
 import type { Field, Place, Third } from "./place.js";
 
 const whole = (language: string) => new Intl.NumberFormat(language, { maximumFractionDigits: 0 }).format;

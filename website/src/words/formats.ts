@@ -1,5 +1,6 @@
 /** Numbers, sizes, lists and waits as a person reads them in a language. */
-import { directionOf, type Language, type Words } from "./language.js";
+import { directionOf, type Language } from "./choice.js";
+import type { Words } from "./language.js";
 
 export interface Formats {
   /** A probability as whole percent. Only certainty itself is "100%" and only impossibility "0%". */

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { wordsAt } from "../render/static-words.js";
-import { breakableName, categoryName, chooseLanguage, LANGUAGES, loadWords, type Words } from "./language.js";
+import { chooseLanguage, LANGUAGES } from "./choice.js";
+import { breakableName, categoryName, loadWords, type Words } from "./language.js";
 
 /** Every text of a catalogue by its path; functions are called with plain arguments. */
 function textsOf(value: unknown, path = ""): readonly (readonly [string, string])[] {
