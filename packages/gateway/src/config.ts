@@ -191,7 +191,12 @@ export const gatewaySettings = {
   ),
   maxImagePixels: setting(z.int().min(1).default(50_000_000), {
     description:
-      "Most pixels of one picture. Each decoded pixel takes 3 bytes; a phone's photo has 12 to 50 million. Of an AVIF at most 16 million.",
+      "Most pixels of one picture. Each decoded pixel takes 3 bytes; a phone's photo has 12 to 50 million.",
+    placeholder: "pixels",
+  }),
+  maxAvifPixels: setting(z.int().min(1).default(16_000_000), {
+    description:
+      "Most pixels of one AVIF, where --max-image-pixels allows so many. A pixel of it takes 18 bytes while it is decoded, two to three times what it takes in other kinds: raise the memory limit with it.",
     placeholder: "pixels",
   }),
   maxImages: setting(z.int().min(1).max(100).default(10), {
@@ -244,7 +249,7 @@ export const gatewaySettings = {
   }),
   apiKeysFile: setting(z.string().min(1).optional(), {
     description:
-      "File with one NAME and SHA-256 of an API key a line. With it, /predict, /picture, /feedback and /info answer only callers that show such a key.",
+      "File with one NAME and SHA-256 of an API key a line. With it, /predict, /picture, /feedback and /info answer only callers that show such a key. It is read again whenever it changes.",
     placeholder: "file",
   }),
   corsOrigin: setting(z.array(originSchema).default([]), {

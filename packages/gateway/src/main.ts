@@ -10,7 +10,7 @@ import { UsageError } from "@vitrine/runtime/settings";
 import { watchSilentConnections } from "@vitrine/runtime/silent-connections";
 import type { Registry } from "prom-client";
 import { createAddressGuard } from "./address-guard.js";
-import { readApiKeys } from "./api-keys.js";
+import { openApiKeys } from "./api-keys.js";
 import { type AppParts, createAdminApp, createApp } from "./app.js";
 import { createClassify } from "./classify.js";
 import type { GatewayConfig } from "./config.js";
@@ -67,7 +67,8 @@ const MAX_ANSWER_AGE_MS = 5 * 60_000;
 export async function startGateway(config: GatewayConfig, parts: GatewayParts): Promise<Gateway> {
   const { logger, version } = parts;
   const source = await contractSource(config);
-  const apiKeys = config.apiKeysFile === undefined ? undefined : await readApiKeys(config.apiKeysFile);
+  const apiKeys =
+    config.apiKeysFile === undefined ? undefined : await openApiKeys(config.apiKeysFile, logger);
   const store = await openStore(config, logger);
   const metrics = createMetrics("gateway", version);
   const permits = createPermits({ maxRequests: config.maxConcurrentRequests, maxBytes: config.maxHeldBytes });
@@ -91,6 +92,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   const preprocessor = createPreprocessor({
     workers: config.preprocessWorkers ?? Math.min(await availableCores(), MOST_WORKERS_BY_DEFAULT),
     maxPixels: config.maxImagePixels,
+    maxAvifPixels: config.maxAvifPixels,
     workerUrl: parts.preprocessWorkerUrl ?? new URL("./preprocess-worker.js", import.meta.url),
     workerLost: (error) => logger.error({ err: error }, "preprocess worker lost"),
     approximated: createApproximateCounter(metrics.registry),
@@ -128,6 +130,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   const endSilentConnections = servers.map(({ server }) => watchSilentConnections(server));
 
   async function closeParts(): Promise<void> {
+    apiKeys?.close();
     store?.close();
     link.close();
     tier.close();

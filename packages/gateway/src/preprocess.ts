@@ -15,6 +15,8 @@ export interface PreprocessorOptions {
   readonly workers: number;
   /** Most pixels, width x height, of one picture. */
   readonly maxPixels: number;
+  /** Most of an AVIF, which takes more memory for each; those of other kinds unless it is given. */
+  readonly maxAvifPixels?: number;
   /**
    * Most pixels of all pictures in the works, each counted as the larger of what it is and what it is made into, which bounds
    * memory: about 7 bytes per pixel of a picture, 15 of a float tensor. One that alone is larger is prepared when nothing else is.
@@ -169,7 +171,7 @@ export function createPreprocessor(options: PreprocessorOptions): Preprocessor {
   ): Promise<Done> {
     if (isClosed) throw draining();
     if (signal.aborted) throw abortError(signal);
-    const header = readPictureHeader(bytes, options.maxPixels);
+    const header = readPictureHeader(bytes, options.maxPixels, options.maxAvifPixels);
     const pixels = (header.format === "avif" ? AVIF_WEIGHT : 1) * pixelsOf(header);
     while (workers.size < options.workers) start();
     return new Promise<Done>((resolve, reject) => {

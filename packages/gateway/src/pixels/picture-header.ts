@@ -20,26 +20,28 @@ export type PictureHeader =
 
 export type PictureFormat = PictureHeader["format"];
 
-/** An AVIF of a few KB may hold that many, and libvips takes some 18 bytes for each, six times what other kinds take. */
-const MAX_AVIF_PIXELS = 16_000_000;
-
 /**
  * Recognises a picture and reads its size.
  *
  * Only formats whose pixels are Pillow's are accepted: to the bit, but for AVIF, whose tolerance docs/decisions/pixels.md
  * states. The name of the file and its media type play no part.
  *
- * @param maxPixels most pixels, width x height, that may be decoded; of an AVIF {@link MAX_AVIF_PIXELS} where that is less.
+ * @param maxPixels most pixels, width x height, that may be decoded.
+ * @param maxAvifPixels of an AVIF, where that is less: one of a few KB may hold very many, and libvips takes some 18 bytes for each.
  * @throws {ServeError} IMAGE_TYPE_UNSUPPORTED when it is of another kind, naming it;
  *   IMAGE_TOO_MANY_PIXELS; IMAGE_UNDECODABLE when it is empty, or its header is cut short or broken.
  */
-export function readPictureHeader(bytes: Uint8Array, maxPixels: number): PictureHeader {
+export function readPictureHeader(
+  bytes: Uint8Array,
+  maxPixels: number,
+  maxAvifPixels: number = maxPixels,
+): PictureHeader {
   const header = readHeader(bytes);
   const { width, height } = header;
   if (width === 0 || height === 0) {
     throw undecodable(header.format.toUpperCase(), `its size is ${width}x${height}`);
   }
-  const mostPixels = header.format === "avif" ? Math.min(maxPixels, MAX_AVIF_PIXELS) : maxPixels;
+  const mostPixels = header.format === "avif" ? Math.min(maxPixels, maxAvifPixels) : maxPixels;
   if (width * height > mostPixels) {
     throw new ServeError(
       "IMAGE_TOO_MANY_PIXELS",
