@@ -2,6 +2,7 @@
 import { lookup as systemLookup } from "node:dns/promises";
 import { get } from "node:http";
 import { ServeError } from "@vitrine/protocol/status";
+import { withDeadline } from "@vitrine/runtime/deadline";
 import { sumOfMetric } from "@vitrine/runtime/metrics-text";
 import type { Counter } from "prom-client";
 
@@ -97,8 +98,9 @@ export function createWorkCounter(options: WorkCounterOptions): CountWork {
 
   return async (query, caller) => {
     const pods = await addresses(query);
-    const signal = AbortSignal.any([caller, AbortSignal.timeout(timeoutMs)]);
-    const parts = await Promise.all(pods.map((address) => partOf(address, query, signal)));
+    const parts = await withDeadline(timeoutMs, caller, (limit) =>
+      Promise.all(pods.map((address) => partOf(address, query, limit))),
+    );
     const answered = parts.filter((part) => part !== undefined);
     // A server that is too busy to answer has work, too: it counts as much as the others have on average.
     if (answered.length > 0 && answered.length * 2 >= pods.length) {

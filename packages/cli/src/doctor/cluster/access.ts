@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
+import { withDeadline } from "@vitrine/runtime/deadline";
 
 export interface ProgramResult {
   /** Undefined: the program is not there. */
@@ -82,16 +83,17 @@ export async function runProgram(
   args: readonly string[],
   { environment, signal, timeoutMs }: RunOptions,
 ): Promise<ProgramResult> {
-  signal.throwIfAborted();
-  const child = spawn(program, args, {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: environment,
-    signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-  });
-  const closed = once(child, "close");
   try {
-    const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
-    return { code: typeof code === "number" ? code : 1, stdout, stderr };
+    return await withDeadline(timeoutMs, signal, async (limit) => {
+      const child = spawn(program, args, {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: environment,
+        signal: limit,
+      });
+      const closed = once(child, "close");
+      const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
+      return { code: typeof code === "number" ? code : 1, stdout, stderr };
+    });
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof Error)) throw error;
@@ -109,7 +111,6 @@ async function askThroughForward(
   { namespace, pod, port, path }: PodQuestion,
   { environment, signal, timeoutMs }: AccessOptions,
 ): Promise<HttpAnswer | undefined> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   const child = spawn(
     program,
     [...common, "port-forward", `--namespace=${namespace}`, `pod/${pod}`, `:${port}`],
@@ -119,22 +120,25 @@ async function askThroughForward(
   // A program that cannot be started is no answer either; its output ends, and so does the loop below.
   const closed = once(child, "close").catch(() => undefined);
   const end = (): void => endGroup(child.pid);
-  limit.addEventListener("abort", end, { once: true });
   try {
-    for await (const line of createInterface({ input: child.stdout })) {
-      const local = /^Forwarding from 127\.0\.0\.1:(\d+)/.exec(line)?.[1];
-      if (local === undefined) continue;
-      const response = await fetch(`http://127.0.0.1:${local}${path}`, { signal: limit });
-      return { status: response.status, body: await response.text() };
-    }
-    return undefined;
+    return await withDeadline(timeoutMs, signal, async (limit) => {
+      limit.addEventListener("abort", end, { once: true });
+      for await (const line of createInterface({ input: child.stdout })) {
+        const local = /^Forwarding from 127\.0\.0\.1:(\d+)/.exec(line)?.[1];
+        if (local === undefined) continue;
+        const response = await fetch(`http://127.0.0.1:${local}${path}`, { signal: limit });
+        return { status: response.status, body: await response.text() };
+      }
+      return undefined;
+    });
   } catch {
     // The pod is gone, or nothing listens on its port: there is no answer, which is all that the caller asks.
     signal.throwIfAborted();
     return undefined;
   } finally {
-    limit.removeEventListener("abort", end);
     end();
+    // The loop left it paused: unread words would hold its end back.
+    child.stdout.resume();
     await closed;
   }
 }

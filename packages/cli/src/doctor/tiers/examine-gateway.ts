@@ -1,4 +1,5 @@
 /** What a gateway says of itself at a URL. */
+import { withDeadline } from "@vitrine/runtime/deadline";
 import { z } from "zod";
 import { type Finding, finding, mend } from "../finding.js";
 import { speaksTls } from "./speaks.js";
@@ -18,12 +19,10 @@ export async function examineGateway(base: string, question: TierQuestion): Prom
   let status: number;
   let body: string;
   try {
-    const response = await fetch(url, {
-      redirect: "manual",
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-    });
-    status = response.status;
-    body = await response.text();
+    ({ status, body } = await withDeadline(timeoutMs, signal, async (limit) => {
+      const response = await fetch(url, { redirect: "manual", signal: limit });
+      return { status: response.status, body: await response.text() };
+    }));
   } catch (error) {
     signal.throwIfAborted();
     return [await unreachable(url, error, question)];

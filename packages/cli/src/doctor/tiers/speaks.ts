@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { connect as connectPlain } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { withDeadline } from "@vitrine/runtime/deadline";
 import type { TierQuestion } from "./examine-gateway.js";
 
 export interface Place {
@@ -17,8 +18,7 @@ export async function speaksTls(
   // The certificate is not believed: the question is only whether there is one.
   const socket = connectTls({ host, port, rejectUnauthorized: false, ALPNProtocols: ["h2", "http/1.1"] });
   try {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-    await once(socket, "secureConnect", { signal: limit });
+    await withDeadline(timeoutMs, signal, (limit) => once(socket, "secureConnect", { signal: limit }));
     return true;
   } catch {
     signal.throwIfAborted();
@@ -35,8 +35,7 @@ export async function whyNotConnected(
 ): Promise<string | undefined> {
   const socket = connectPlain({ host, port });
   try {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-    await once(socket, "connect", { signal: limit });
+    await withDeadline(timeoutMs, signal, (limit) => once(socket, "connect", { signal: limit }));
     return undefined;
   } catch (error) {
     signal.throwIfAborted();
@@ -55,10 +54,10 @@ export async function askHttp(
 ): Promise<{ status: number; body: string } | undefined> {
   try {
     const name = host.includes(":") ? `[${host}]` : host;
-    const response = await fetch(`http://${name}:${port}${path}`, {
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    return await withDeadline(timeoutMs, signal, async (limit) => {
+      const response = await fetch(`http://${name}:${port}${path}`, { signal: limit });
+      return { status: response.status, body: await response.text() };
     });
-    return { status: response.status, body: await response.text() };
   } catch {
     signal.throwIfAborted();
     return undefined; // It answered in no way that HTTP/1.1 knows, which is the answer.
