@@ -123,7 +123,7 @@ const rows = {
     graph(
       "Predictions that were not OK, by reason",
       "reqps",
-      { "{{reason}}": rate("vitrine_gateway_requests_total", `${PREDICT},code!="OK"`, "reason") },
+      { "{{reason}}": `${rate("vitrine_gateway_requests_total", `${PREDICT},code!="OK"`, "reason")} > 0` },
       { stacked: true, description: "docs/errors.md says what each reason means and whose it is" },
     ),
     graph("Time of a prediction", "s", percentiles("vitrine_gateway_request_duration_seconds", PREDICT)),
@@ -133,14 +133,14 @@ const rows = {
       { "{{stage}}": quantile(0.95, "vitrine_gateway_stage_duration_seconds", GATEWAY, "le, stage") },
       {
         description:
-          "fetch: the link's host; decode and resize: this tier's CPU; predict: the model tier and the way",
+          "fetch: the link's host; decode and resize: this tier's CPU; predict: the model tier and the way; explain: heatmaps that were asked for",
       },
     ),
     graph(
-      "CPU time per stage",
-      "s",
+      "Predictions in each stage",
+      "short",
       {
-        "{{stage}}": `sum by (stage) (rate(vitrine_gateway_stage_duration_seconds_sum{${GATEWAY}}[$__rate_interval]))`,
+        "{{stage}}": rate("vitrine_gateway_stage_duration_seconds_sum", `${GATEWAY},stage!="total"`, "stage"),
       },
       { stacked: true, description: "Seconds of each stage per second: how many are in it at a time" },
     ),

@@ -13,8 +13,10 @@ const ROOT = path.resolve(import.meta.dirname, "../..");
 const FOLDER = path.join(ROOT, "deploy/monitoring");
 const textOf = (...names: string[]): string => readFileSync(path.join(...names), "utf8");
 
-/** kube-state-metrics and the kubelet; they are not ours to check. */
-const FOREIGN = /^(kube_|container_)/;
+/** kube-state-metrics, the kubelet, and what Prometheus says of a target itself; they are not ours to check. */
+const FOREIGN = /^(kube_|container_|up$)/;
+/** `promtool` of Prometheus 2.42 or later: it evaluates the rules, which nothing on npm does. */
+const PROMTOOL = process.env.VITRINE_PROMTOOL;
 /** What Prometheus adds to each series, from the scrape configuration. */
 const TARGET_LABELS = ["namespace", "pod", "job", "le"];
 
@@ -31,6 +33,35 @@ const ruleSchema = z.union([
 const groupsSchema = z.strictObject({
   groups: z.array(z.strictObject({ name: z.string(), rules: z.array(ruleSchema) })),
 });
+const ruleTestsSchema = z.strictObject({
+  rule_files: z.tuple([z.literal("rules.yaml")]),
+  evaluation_interval: z.string(),
+  tests: z.array(
+    z.strictObject({
+      name: z.string().min(1),
+      interval: z.string(),
+      input_series: z.array(z.strictObject({ series: z.string(), values: z.string() })).min(1),
+      promql_expr_test: z.array(z.looseObject({ expr: z.string() })).optional(),
+      alert_rule_test: z
+        .array(
+          z.strictObject({
+            alertname: z.string(),
+            eval_time: z.string(),
+            exp_alerts: z
+              .array(
+                z.strictObject({
+                  exp_labels: z.looseObject({ severity: z.string() }),
+                  exp_annotations: z.strictObject({ summary: z.string(), runbook: z.string() }),
+                }),
+              )
+              .optional(),
+          }),
+        )
+        .min(1),
+    }),
+  ),
+});
+const { tests: ruleTests } = ruleTestsSchema.parse(parseYaml(textOf(FOLDER, "rules.test.yaml")));
 const { groups } = groupsSchema.parse(parseYaml(textOf(FOLDER, "rules.yaml")));
 const rules = groups.flatMap((group) => group.rules);
 const alerts = rules.flatMap((rule) => ("alert" in rule ? [rule] : []));
@@ -104,6 +135,8 @@ function seriesIn(page: string): Map<string, Set<string>> {
 }
 
 const series = new Map<string, Set<string>>();
+/** What a gateway shows before anybody has asked it for anything, and after a prediction. */
+const gatewayPage = { first: "", last: "" };
 const ends: (() => void)[] = [];
 
 beforeAll(async () => {
@@ -119,6 +152,7 @@ beforeAll(async () => {
   const [, adminPort] = await server.says(/"adminPort":(\d+)/);
   const gateway = startVitrine(["gateway", `--tf-serving-host=${grpc}`, "--port=0", ...free], {}, atEnd);
   const [, url = ""] = await gateway.says(/^ready (\S+)$/m);
+  gatewayPage.first = await (await fetch(`${url}/metrics`)).text();
   const answer = await fetch(`${url}/predict`, {
     method: "POST",
     headers: { "content-type": "image/jpeg" },
@@ -128,6 +162,7 @@ beforeAll(async () => {
   for (const address of [url, `http://127.0.0.1:${adminPort}`]) {
     const page = await (await fetch(`${address}/metrics`)).text();
     for (const [name, labels] of seriesIn(page)) series.set(name, labels);
+    if (address === url) gatewayPage.last = page;
   }
 });
 afterAll(() => {
@@ -157,9 +192,9 @@ describe("the expressions of rules and dashboard", () => {
       method: ["Predict"],
       quantile: ["0.5", "0.9", "0.99", "1"],
       tier: tiers,
-      job: tiers,
+      job: [...tiers, "scaler"],
       container: tiers,
-      horizontalpodautoscaler: tiers,
+      horizontalpodautoscaler: [...tiers, "keda-hpa-model-server"],
       job_name: ["bulk", "bulk-merge"],
     };
     for (const { label, op, value } of selectorsOf(expression).flatMap(({ matchers }) => matchers)) {
@@ -206,7 +241,67 @@ describe("the alerts", () => {
     for (const label of named) expect(left).toContain(label);
   });
 
-  it("burns by the arithmetic of the objective: the budget of 30 days in 2 days, and in 5", () => {
+  it.each(alerts)(
+    "$alert has series that make it fire, and a moment at which they do not yet or no more",
+    ({ alert }) => {
+      const expectations = ruleTests
+        .flatMap((one) => one.alert_rule_test)
+        .filter((one) => one.alertname === alert);
+      expect(expectations.some((one) => (one.exp_alerts ?? []).length > 0)).toBe(true);
+      expect(expectations.some((one) => one.exp_alerts === undefined)).toBe(true);
+      const severities = expectations
+        .flatMap((one) => one.exp_alerts ?? [])
+        .map((one) => one.exp_labels.severity);
+      expect(new Set(severities)).toEqual(
+        new Set([alerts.find((one) => one.alert === alert)?.labels.severity]),
+      );
+    },
+  );
+
+  it("have tests of alerts that there are", () => {
+    const names = new Set(alerts.map(({ alert }) => alert));
+    const tested = ruleTests.flatMap((one) => one.alert_rule_test.map(({ alertname }) => alertname));
+    expect(tested.filter((name) => !names.has(name))).toEqual([]);
+  });
+
+  it.runIf(PROMTOOL !== undefined)("fire and keep quiet as their tests say, with promtool", () => {
+    for (const args of [
+      ["check", "rules", "rules.yaml"],
+      ["test", "rules", "rules.test.yaml"],
+    ]) {
+      const { status, stdout, stderr } = spawnSync(PROMTOOL ?? "", args, { cwd: FOLDER });
+      expect([status, `${stdout}${stderr}`]).toEqual([0, expect.stringContaining("SUCCESS")]);
+    }
+  });
+
+  it("count failures that a gateway shows from its start: the first value of a series is no increase", () => {
+    const counted = expressions
+      .flatMap(([, text]) => selectorsOf(text))
+      .filter(({ metric }) => metric === "vitrine_gateway_requests_total")
+      .flatMap(({ matchers }) => matchers)
+      .filter(({ label, op, value }) => label === "reason" && op.startsWith("=") && !value.includes("*"));
+    for (const { value } of counted) {
+      for (const reason of value.split("|")) {
+        expect(gatewayPage.first).toMatch(
+          new RegExp(
+            `^vitrine_gateway_requests_total\\{route="/predict",code="\\w+",reason="${reason}"\\} 0$`,
+            "m",
+          ),
+        );
+      }
+    }
+    expect(counted.length).toBeGreaterThan(0);
+  });
+
+  it("ask for a percentile against a bound of its histogram, which no interpolation moves over it", () => {
+    const slow = alerts.find(({ alert }) => alert === "VitrineSlow");
+    const [, seconds] = /p95_5m > (\d+)/.exec(slow?.expr ?? "") ?? [];
+    expect(gatewayPage.last).toMatch(
+      new RegExp(`vitrine_gateway_request_duration_seconds_bucket{le="${seconds}",`),
+    );
+  });
+
+  it("burn by the arithmetic of the objective: the budget of 30 days in 2 days, and in 5", () => {
     const budgetDays = (factor: number): number => 30 / factor;
     const factorOf = (name: string): number => {
       const rule = alerts.find(({ alert }) => alert === name);

@@ -1,4 +1,5 @@
 /** What the gateway tells of its requests: metrics, `Server-Timing`, and one log line each. */
+import { type Code, REASONS } from "@vitrine/protocol/status";
 import { durationHistogram } from "@vitrine/runtime/metrics";
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { Permits } from "./permits.js";
@@ -20,6 +21,14 @@ export interface RequestMetrics {
   end(finished: FinishedRequest): void;
 }
 
+/** Codes of a prediction that failed by our fault: those that the alerts of deploy/monitoring count. */
+const OUR_CODES: ReadonlySet<Code> = new Set<Code>([
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DEADLINE_EXCEEDED",
+  "RESOURCE_EXHAUSTED",
+]);
+
 export function createRequestMetrics(registry: Registry, permits: Permits): RequestMetrics {
   const registers = [registry];
   const requests = new Counter({
@@ -28,6 +37,12 @@ export function createRequestMetrics(registry: Registry, permits: Permits): Requ
     labelNames: ["route", "code", "reason"],
     registers,
   });
+  // From the start, with 0: a series that begins with its first failure has not increased in Prometheus' eyes.
+  for (const [reason, code] of Object.entries(REASONS)) {
+    if (OUR_CODES.has(code) && !reason.startsWith("FEEDBACK_")) {
+      requests.inc({ route: "/predict", code, reason }, 0);
+    }
+  }
   const inFlight = new Gauge({
     name: "vitrine_gateway_requests_in_flight",
     help: "Requests begun and not yet answered, of every route",

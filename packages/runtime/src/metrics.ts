@@ -4,9 +4,13 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 export type { Registry };
 
-/** Seconds; from a uint8 decode to the default deadline of 20 s. */
+/**
+ * Seconds; from a uint8 decode to the default deadline of 20 s. Steps of a half where predictions are, so that a
+ * percentile between two of them is off by no more than that, and 2 itself: VitrineSlow alerts there.
+ */
 const DURATION_BUCKETS_SECONDS = [
-  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20,
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3,
+  5, 10, 20,
 ];
 
 const DELAY_RESOLUTION_MS = 10;
