@@ -108,6 +108,24 @@ describe("a limit per client", () => {
     });
   });
 
+  it("counts each photo of an item and each part of an explanation, and says what is left", async () => {
+    await withGateway({ maxRequestsPerClient: "8" }, async (setup) => {
+      const item = new FormData();
+      for (const name of ["a.jpg", "b.jpg", "c.jpg"])
+        item.append("file", new Blob([new Uint8Array(photo)]), name);
+      const send = (query = "") => fetch(setup.url(`/predict${query}`), { method: "POST", body: item });
+      const leftOf = (response: Response) => response.headers.get("x-ratelimit-remaining");
+      const first = await send();
+      expect([first.status, first.headers.get("x-ratelimit-limit"), leftOf(first)]).toEqual([200, "8", "5"]);
+      const explained = await send("?explain=occlusion&explain_grid=2");
+      const problem = problemSchema.parse(await explained.json());
+      expect([explained.status, problem.reason]).toEqual([429, "CLIENT_LIMIT"]);
+      expect(problem.detail).toContain("more than 8 predictions in a minute, and this request is 7");
+      expect(Number(explained.headers.get("retry-after"))).toBeGreaterThan(50);
+      expect(leftOf(await send())).toBe("1");
+    });
+  });
+
   it("believes x-forwarded-for from a trusted proxy only, and counts an IPv6 network as one client", async () => {
     await withGateway({ maxRequestsPerClient: "1", trustedProxy: ["127.0.0.1"] }, async (setup) => {
       const from = async (address: string) => (await predict(setup, { "x-forwarded-for": address })).status;

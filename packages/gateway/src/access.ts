@@ -1,10 +1,10 @@
 /** Who may call the API, from which pages, and how often. */
 import fastifyCors from "@fastify/cors";
-import fastifyRateLimit from "@fastify/rate-limit";
 import { ServeError } from "@vitrine/protocol/status";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import ipaddr from "ipaddr.js";
 import type { ApiKeys } from "./api-keys.js";
+import { type ClientAccount, createClientLimit } from "./client-limit.js";
 
 export interface AccessOptions {
   /** undefined: everyone may call. */
@@ -19,6 +19,12 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** The route answers only callers with a key, where keys are asked for. */
     needsKey?: boolean;
+    /** A request counts as one against the limit per client, of this route; what it costs beyond, the route counts. */
+    isLimited?: boolean;
+  }
+  interface FastifyRequest {
+    /** undefined: clients have no limit. */
+    account: ClientAccount | undefined;
   }
 }
 
@@ -33,13 +39,9 @@ const EXPOSED_HEADERS = [
   "x-request-id",
 ];
 
-const MINUTE_MS = 60_000;
-/** Clients remembered for the limit; who was not seen for longest is forgotten first. */
-const MAX_CLIENTS = 10_000;
-
 /**
- * Adds the hooks. Call it before the routes are added; those say in their `config` what they want: `needsKey`, and
- * `rateLimit: {}` to count against the limit per client.
+ * Adds the hooks. Call it before the routes are added; those say in their `config` what they want: `needsKey`,
+ * `isLimited`.
  */
 export async function addAccess(app: FastifyInstance, options: AccessOptions): Promise<void> {
   const { apiKeys, corsOrigins, maxRequestsPerClient } = options;
@@ -58,21 +60,24 @@ export async function addAccess(app: FastifyInstance, options: AccessOptions): P
       if (request.routeOptions.config.needsKey === true) request.client = clientOf(request, apiKeys);
     });
   }
+  app.decorateRequest("account", undefined);
   if (maxRequestsPerClient > 0) {
-    await app.register(fastifyRateLimit, {
-      global: false,
-      cache: MAX_CLIENTS,
-      max: maxRequestsPerClient,
-      timeWindow: MINUTE_MS,
-      keyGenerator: limitKeyOf,
-      errorResponseBuilder: (_request, { ttl }) => {
-        const retryAfterSeconds = Math.max(1, Math.ceil(ttl / 1000));
-        return new ServeError(
-          "CLIENT_LIMIT",
-          `client asked for more than ${maxRequestsPerClient} predictions in a minute, expected a pause of ${retryAfterSeconds} s`,
-          { retryAfterSeconds },
-        );
-      },
+    const limit = createClientLimit({ maxPredictions: maxRequestsPerClient });
+    app.addHook("onRequest", async (request) => {
+      if (request.routeOptions.config.isLimited !== true) return;
+      // Each route for itself: who has no predictions left can still take a correction back.
+      const { method, url } = request.routeOptions;
+      request.account = limit.accountOf(`${method} ${url} ${limitKeyOf(request)}`);
+      request.account.add(1);
+    });
+    app.addHook("onSend", async (request, reply) => {
+      if (request.account === undefined) return;
+      const { limit, remaining, resetSeconds } = request.account.state();
+      reply.headers({
+        "x-ratelimit-limit": limit,
+        "x-ratelimit-remaining": remaining,
+        "x-ratelimit-reset": resetSeconds,
+      });
     });
   }
 }

@@ -77,7 +77,7 @@ const querySchema = z.object({
 });
 
 function addPredict(app: FastifyInstance, parts: AppParts): void {
-  app.post("/predict", { config: { needsKey: true, rateLimit: {} } }, async (request, reply) => {
+  app.post("/predict", { config: { needsKey: true, isLimited: true } }, async (request, reply) => {
     const query = querySchema.safeParse(request.query);
     if (!query.success) {
       request.raw.resume();
@@ -99,6 +99,7 @@ function addPredict(app: FastifyInstance, parts: AppParts): void {
       wantsSteps: wantsMore && steps === "1",
       topK,
       caller: signalOfCaller(reply),
+      charge: (predictions) => request.account?.add(predictions),
       metadata: { "x-request-id": request.id, ...request.trace.headers },
       times: request.stageTimes,
     });

@@ -40,6 +40,8 @@ export interface ClassifyRequest {
   readonly topK: number | undefined;
   /** Aborts when the caller has gone. */
   readonly caller: AbortSignal;
+  /** Counts so many predictions more for the caller. @throws {ServeError} CLIENT_LIMIT. */
+  readonly charge: (predictions: number) => void;
   /** For the model tier: request id and trace. */
   readonly metadata: Readonly<Record<string, string>>;
   /** Filled while the request is worked on, so that a failed one has its times, too. */
@@ -72,7 +74,10 @@ export function createClassify(parts: ClassifyParts): Classify {
         checkWishes(request, submission);
         const methodFor = (model: FittedModel) =>
           request.heatmap && heatmapMethod(request.heatmap, model, parts.maxPatches);
-        permit.addRequests(predictionsFor(methodFor(current)));
+        // The door counted one.
+        const more = submission.pictures.length + predictionsFor(methodFor(current)) - 1;
+        permit.addRequests(more);
+        request.charge(more);
         const { metadata, times, wantsSteps } = request;
         const context = { ...deadline, metadata };
         const { predicted, verdict, explained } = await times.time("total", async () => {

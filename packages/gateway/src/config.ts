@@ -222,7 +222,7 @@ export const gatewaySettings = {
   }),
   maxConcurrentRequests: setting(z.int().min(1).default(256), {
     description:
-      "Most predictions at work at a time; the next one is refused with 429. Lower it when the last of so many waits too long.",
+      "Most predictions at work at a time; the next one is refused with 429. Each photo of an item is one, and each part of an explanation by occlusion. Lower it when the last of so many waits too long.",
     placeholder: "count",
   }),
   maxHeldBytes: setting(
@@ -238,7 +238,7 @@ export const gatewaySettings = {
   ),
   maxRequestsPerClient: setting(z.int().min(0).default(0), {
     description:
-      "Most predictions in a minute for one client: an API key, else an address (of IPv6 its /64 network); the next one is refused with 429. 0 is no limit. Each gateway counts for itself.",
+      "Most predictions in a minute for one client: an API key, else an address (of IPv6 its /64 network); the next one is refused with 429. Each photo of an item is one, and each part of an explanation by occlusion: 50 for a photo with its explanation. 0 is no limit. Each gateway counts for itself.",
     placeholder: "count",
   }),
   trustedProxy: setting(z.array(networkSchema).default([]), {

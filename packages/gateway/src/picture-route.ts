@@ -20,7 +20,7 @@ const querySchema = z.object({
 const KEPT = "private, max-age=300";
 
 export function addPicture(app: FastifyInstance, showPicture: ShowPicture): void {
-  app.get("/picture", { config: { needsKey: true, rateLimit: {} } }, async (request, reply) => {
+  app.get("/picture", { config: { needsKey: true, isLimited: true } }, async (request, reply) => {
     const query = querySchema.safeParse(request.query);
     if (!query.success) {
       const name = String(query.error.issues[0]?.path[0] ?? "parameters");

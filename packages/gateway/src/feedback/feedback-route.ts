@@ -30,7 +30,7 @@ export function addFeedback(
   app: FastifyInstance,
   { feedback, limits, corsOrigins }: FeedbackRouteOptions,
 ): void {
-  app.post("/feedback", { config: { needsKey: true, rateLimit: {} } }, async (request, reply) => {
+  app.post("/feedback", { config: { needsKey: true, isLimited: true } }, async (request, reply) => {
     try {
       const { give } = enabled(feedback);
       checkOrigin(request, corsOrigins);
@@ -57,7 +57,7 @@ export function addFeedback(
   });
   app.delete<{ Params: { id: string } }>(
     "/feedback/:id",
-    { config: { needsKey: true, rateLimit: {} } },
+    { config: { needsKey: true, isLimited: true } },
     async (request, reply) => {
       const { store, timeoutMs } = enabled(feedback);
       checkOrigin(request, corsOrigins);
