@@ -43,7 +43,7 @@ ENV NODE_ENV=production \
 USER 1000:1000
 EXPOSE 8500 8501 8502
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=3s --start-period=300s CMD ["node", "/app/healthcheck.js", "admin-port", "8502"]
+HEALTHCHECK --interval=5s --timeout=10s --start-period=300s CMD ["node", "/app/healthcheck.js", "admin-port", "8502"]
 ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=1", "/app/image.js", "serve"]
 ARG REVISION=
 LABEL org.opencontainers.image.title="Vitrine model server for GPUs" \

@@ -5,6 +5,7 @@
 #
 # With --build-arg BASE=node:24-bookworm-slim the image has a shell.
 ARG BASE=runtime
+ARG HERE=linux
 
 # What Node.js needs to run, on the platform of the image.
 FROM node:24-bookworm-slim AS runtime-files
@@ -15,8 +16,9 @@ FROM scratch AS runtime
 COPY --from=runtime-files /runtime/ /
 ENV PATH=/usr/local/bin
 
-# From here on where the build runs: only the dependencies are for the platform of the image.
-FROM --platform=${BUILDPLATFORM:-linux} node:24-bookworm-slim AS manifests
+# From here on where the build runs: only the dependencies are for the platform of the image. BuildKit and newer podman know
+# that platform; Docker's classic builder takes the default; podman 4 reads no ARG here, and takes its own for nothing.
+FROM --platform=${BUILDPLATFORM:-${HERE}} node:24-bookworm-slim AS manifests
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 COPY packages/cli/package.json packages/cli/
@@ -37,7 +39,7 @@ RUN npm install --no-save --omit=dev --os=linux --libc=glibc \
 FROM manifests AS build
 RUN npm install --no-save
 COPY --from=dependencies /build/node_modules /dependencies/node_modules
-COPY --from=runtime-files /runtime/usr/share/sbom/base.json /base.json
+COPY --from=runtime /usr/share/sbom/base.json /base.json
 COPY . .
 RUN npx tsc -b packages/cli && npx vite build website --logLevel warn
 ARG TARGETARCH
@@ -71,7 +73,7 @@ ENV NODE_ENV=production \
 USER 1000:1000
 EXPOSE 8500 8501 8502
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=3s --start-period=120s CMD ["node", "/app/healthcheck.js", "admin-port", "8502"]
+HEALTHCHECK --interval=5s --timeout=10s --start-period=120s CMD ["node", "/app/healthcheck.js", "admin-port", "8502"]
 ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=1", "/app/image.js", "serve"]
 ARG REVISION=
 LABEL org.opencontainers.image.title="Vitrine model server" \

@@ -1,5 +1,5 @@
 /** The images, run as a cluster runs them: read-only, without privileges, as a user that is not root. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -81,6 +81,25 @@ describe("both tiers", () => {
     );
   });
 
+  it("are looked at by `vitrine doctor`, which does not ask the image of one tier for the parts of the other", async () => {
+    const words = ["vitrine", "doctor", "--machine", "--json"];
+    const { code, stdout } = await runOnce(IMAGES.gateway, words, [...LOCKED_DOWN, "--tmpfs=/tmp"]);
+    expect(stdout).not.toContain("does-not-load");
+    expect({ code, stdout: code === 0 ? "" : stdout }).toEqual({ code: 0, stdout: "" });
+  });
+
+  it("answer a photo as a user of the cluster's choice, as OpenShift has it", async () => {
+    const user = "--user=1000760000:0";
+    const model = await stage.start("models-of-another", IMAGES.clothingModel, [...LOCKED_DOWN, user]);
+    const options = [...LOCKED_DOWN, user, "--env=TF_SERVING_HOST=models-of-another:8500"];
+    const other = await stage.start("gateway-of-another", IMAGES.gateway, [
+      ...options,
+      "--publish=127.0.0.1::9696",
+    ]);
+    await Promise.all([model.healthy(), other.healthy()]);
+    expect((await predict(await other.url(9696))).top_class).toBe("skirt");
+  });
+
   it("answer what they have accepted after SIGTERM, and end with 0", async () => {
     const url = await gateway.url(9696);
     const answers = Array.from({ length: 12 }, () => predict(url));
@@ -130,6 +149,30 @@ describe("the model server's image", () => {
     const base = `--build-arg=BASE=${IMAGES.modelServer}`;
     const build = docker("build", "--file=deploy/docker/model.Dockerfile", base, "models/clothing-model/1");
     await expect(build).rejects.toThrow(/held config\.json.*, expected the folder of a model/);
+  });
+
+  it("takes the version folders of a model alone, and lets any user read what its maker alone could", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "vitrine-images-"));
+    const image = "vitrine/private-model:test";
+    try {
+      await cp(path.join(ROOT, "models/clothing-model/2"), path.join(folder, "2"), { recursive: true });
+      await writeFile(path.join(folder, "training.csv"), "not for the image\n");
+      for (const file of ["2/config.json", "2/model.onnx"]) await chmod(path.join(folder, file), 0o600);
+      await chmod(path.join(folder, "2"), 0o700);
+      const base = `--build-arg=BASE=${IMAGES.modelServer}`;
+      await docker("build", `--tag=${image}`, "--file=deploy/docker/model.Dockerfile", base, folder);
+      const files = (await filesOf(image)).filter(({ name }) => name.startsWith("models/clothing-model/"));
+      expect(files.map(({ mode, owner, name }) => `${mode} ${owner} ${name}`).sort()).toEqual([
+        "-rw-r--r-- 0/0 models/clothing-model/2/config.json",
+        "-rw-r--r-- 0/0 models/clothing-model/2/model.onnx",
+        "-rw-r--r-- 0/0 models/clothing-model/2/preprocessor_config.json",
+        "drwxr-xr-x 0/0 models/clothing-model/",
+        "drwxr-xr-x 0/0 models/clothing-model/2/",
+      ]);
+    } finally {
+      await docker("rmi", "--force", image);
+      await rm(folder, { recursive: true });
+    }
   });
 
   it("converts a model into a folder of its caller", async () => {

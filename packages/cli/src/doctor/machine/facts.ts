@@ -1,4 +1,5 @@
 /** What this machine has, as far as Vitrine needs it. */
+import { existsSync } from "node:fs";
 import { readFile, stat, statfs } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { totalmem } from "node:os";
@@ -117,9 +118,12 @@ async function loadProblem(
   module: string,
   { environment, signal }: FactsOptions,
 ): Promise<string | undefined> {
+  const userFile = import.meta.resolve(user);
+  // The image of a tier holds neither the code of the other nor what that needs.
+  if (!existsSync(fileURLToPath(userFile))) return undefined;
   let file: string;
   try {
-    file = createRequire(import.meta.resolve(user)).resolve(module);
+    file = createRequire(userFile).resolve(module);
   } catch (error) {
     return `${module} is not installed: ${error instanceof Error ? error.message.split("\n")[0] : error}`;
   }
