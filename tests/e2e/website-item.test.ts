@@ -13,9 +13,14 @@ import { answered, silent, TROUSERS, useStubPage } from "./website-stub-page.js"
 const SAMPLES = path.join(import.meta.dirname, "../../website/public/samples");
 const [DRESS, HAT] = ["dress.jpg", "hat.jpg"].map((name) => path.join(SAMPLES, name)) as [string, string];
 
+/** Names of the parts of a form, in order. */
+function partsOf(body: Buffer): readonly string[] {
+  return [...body.toString("latin1").matchAll(/name="(file|url)"/g)].map(([, name = ""]) => name);
+}
+
 /** Answers with as many photos as were sent. */
 const several: PredictHandler = (request, response) => {
-  const count = request.body.toString("latin1").split('name="file"').length - 1;
+  const count = [...partsOf(request.body)].length;
   const photos = [
     { top_class: "pants", top_probability: 0.91 },
     { top_class: "dress", top_probability: 0.55 },
@@ -125,15 +130,73 @@ describe.skipIf(browserPath === undefined)("an item on the page", () => {
     expect(await page.getByRole("button", { name: /^Show photo/ }).count()).toBe(0);
   });
 
-  it("a link begins another item, as one request carries either files or links; the item before is one step back", async () => {
+  it("a link may be one more photo of an item of files: both are sent in their order, kept, and read again", async () => {
     await open();
     const { page } = stub;
-    await give(answered);
+    await give(several);
     await expectHeading(page, "Pants");
-    gateway.onPredict = json(200, answerOf({ hat: 0.9, dress: 0.1 }));
-    await pasteLink(page, "https://example.com/hat.jpg");
-    await expectHeading(page, "Hat");
+    await pasteLink(page, "https://example.com/dress.jpg");
+    await page.getByRole("dialog", { name: "Where does this link belong?" }).waitFor();
+    await page.getByRole("button", { name: "Add to this item" }).click();
+    await page.getByText("From 2 photos.").waitFor();
     await page.getByText("A photo from example.com").waitFor();
+    await page.getByLabel("Add a photo of this item").setInputFiles(HAT);
+    await page.getByText("From 3 photos.").waitFor();
+    expect(gateway.requests.map(({ body }) => partsOf(body))).toEqual([
+      ["file"],
+      ["file", "url"],
+      ["file", "url", "file"],
+    ]);
+    expect(gateway.requests[2]?.body.toString("latin1")).toContain(
+      "\r\n\r\nhttps://example.com/dress.jpg\r\n",
+    );
+
+    await page.getByLabel("Title").fill("Two of one kind");
+    await page.reload();
+    await page.getByText("From 3 photos.").waitFor();
+    await page.getByRole("button", { name: "Remove photo 1" }).click();
+    await page.getByText("From 2 photos.").waitFor();
+    expect(partsOf(gateway.requests[3]?.body ?? Buffer.alloc(0))).toEqual(["url", "file"]);
+    expect(await page.getByLabel("Title").inputValue()).toBe("Two of one kind");
+  });
+
+  it("the link of an item of several that fails is named and can be left out", async () => {
+    await open();
+    const { page } = stub;
+    await give(several, [TROUSERS, HAT]);
+    await expectHeading(page, "Pants");
+    gateway.onPredict = json(400, { ...problemOf(400, "IMAGE_URL_FAILED"), photo: 2 });
+    await pasteLink(page, "https://example.com/none.jpg");
+    await page.getByRole("button", { name: "Add to this item" }).click();
+    await expectHeading(page, "The link gave no picture");
+    await page.locator("#lead").getByText("example.com did not hand it over.").waitFor();
+    expect(await page.locator("#eyebrow").textContent()).toBe("Photo 3");
+    gateway.onPredict = several;
+    await page.getByRole("button", { name: "Remove it and read the others" }).click();
+    await page.getByText("From 2 photos.").waitFor();
+  });
+
+  it("a typed link asks where it belongs, and begins another item without asking in the place of one that failed", async () => {
+    await open();
+    const { page } = stub;
+    const link = page.getByLabel("Or a link to a photo");
+    gateway.onPredict = json(400, problemOf(400, "IMAGE_URL_FAILED"));
+    await link.fill("https://example.com/typo.jpg");
+    await link.press("Enter");
+    await expectHeading(page, "The link gave no picture");
+    gateway.onPredict = several;
+    await link.fill("https://example.com/hat.jpg");
+    await link.press("Enter");
+    await expectHeading(page, "Pants");
+    await link.fill("https://example.com/other.jpg");
+    await link.press("Enter");
+    await page.getByRole("button", { name: "Start another item" }).click();
+    await page.getByText("A photo from example.com").waitFor();
+    expect(gateway.requests.map(({ body }) => JSON.parse(body.toString()).url)).toEqual([
+      "https://example.com/typo.jpg",
+      "https://example.com/hat.jpg",
+      "https://example.com/other.jpg",
+    ]);
     await page.goBack();
     await expectHeading(page, "Pants");
   });

@@ -40,6 +40,18 @@ describe("curlCommand", () => {
     expect(words).toContain('{"url":"https://shop.example/a.jpg?token=1"}');
   });
 
+  it("sends files and links of one item in their order, as a form", () => {
+    const words = wordsOf(curlCommand([filePhoto("a.jpg"), linkPhoto, filePhoto("b.jpg")], ORIGIN, false));
+    expect(words.slice(1, -1)).toEqual([
+      "-F",
+      'file=@"a.jpg"',
+      "--form-string",
+      "url=https://shop.example/a.jpg?token=1",
+      "-F",
+      'file=@"b.jpg"',
+    ]);
+  });
+
   it("takes a key from the environment and never spells it out", () => {
     const command = curlCommand([filePhoto()], ORIGIN, true);
     expect(command).not.toContain("secret");

@@ -8,8 +8,8 @@ function shellWord(text: string): string {
 }
 
 /**
- * A curl command that asks about the same photos: links as they are, files by their names, which lie where the person
- * has them.
+ * A curl command that asks about the same photos in the same order: links as they are, files by their names, which lie
+ * where the person has them.
  *
  * @param origin of the gateway.
  * @param needsKey the site asks for a key; the command takes it from the environment, so that it is not copied about.
@@ -18,13 +18,16 @@ export function curlCommand(photos: readonly Photo[], origin: string, needsKey: 
   const urls = photos.flatMap((photo) => (photo.kind === "link" ? [photo.url] : []));
   const key = needsKey ? ['-H "authorization: Bearer $VITRINE_KEY"'] : [];
   const body =
-    urls.length > 0
+    urls.length === photos.length
       ? [
           `-H ${shellWord("content-type: application/json")}`,
           `--data-raw ${shellWord(JSON.stringify(urls.length === 1 ? { url: urls[0] } : { urls }))}`,
         ]
-      : photos.flatMap((photo) =>
-          photo.kind === "file" ? [`-F ${shellWord(formField(photo.file.name))}`] : [],
+      : photos.map((photo) =>
+          // A link may hold what -F would read as the end of it.
+          photo.kind === "file"
+            ? `-F ${shellWord(formField(photo.file.name))}`
+            : `--form-string ${shellWord(`url=${photo.url}`)}`,
         );
   return ["curl", ...key, ...body, shellWord(origin + PREDICT_PATH)].join(" ");
 }

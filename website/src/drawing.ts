@@ -1,6 +1,6 @@
 /** Draws the whole page from its state. */
 import type { Item } from "./item.js";
-import { takes } from "./item.js";
+import { hasRoom } from "./item.js";
 import type { PageState } from "./page-state.js";
 import { itemOf } from "./page-state.js";
 import type { Pictures } from "./pictures.js";
@@ -103,7 +103,7 @@ export function createDrawing(pictures: Pictures, notice: Notice, actions: Drawi
       search.render(site.info?.labels ?? [], view.canSearch, opening, say);
       key.render(view.asksKey, say);
       pictures.show(item?.photos ?? []);
-      const canAdd = item !== undefined && takes(item, "file", mostPhotosOf(site));
+      const canAdd = item !== undefined && hasRoom(item, mostPhotosOf(site));
       const faultyId =
         state.name === "item" && state.phase.name === "failed" ? state.phase.photoId : undefined;
       const faulty = faultyId === undefined ? undefined : { id: faultyId, title: view.heading };

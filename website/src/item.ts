@@ -11,7 +11,7 @@ export interface Draft {
 
 export interface Item {
   readonly id: string;
-  /** In order; at least one, and all of one kind, as one request carries either files or links. */
+  /** In the order in which they came, files and links; at least one. */
   readonly photos: readonly Photo[];
   /** The photo that is shown large. */
   readonly shownId: string;
@@ -43,7 +43,7 @@ export function categoryOf(item: Item): string | undefined {
   return item.chosenLabel ?? item.answer?.top_class;
 }
 
-/** Whether a photo can be one more of the item: one request carries either files or links, and so many at most. */
-export function takes(item: Item, kind: Photo["kind"], most: number): boolean {
-  return item.photos.length < most && item.photos.every((photo) => photo.kind === kind);
+/** Whether the item has room for one more photo, of so many at most. */
+export function hasRoom(item: Item, most: number): boolean {
+  return item.photos.length < most;
 }

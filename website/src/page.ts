@@ -7,7 +7,7 @@ import { wordsOfFault } from "./fault-words.js";
 import { createGiven } from "./feedback/given.js";
 import type { GatewayClient } from "./gateway/client.js";
 import type { Item } from "./item.js";
-import { categoryOf, takes } from "./item.js";
+import { categoryOf, hasRoom } from "./item.js";
 import type { ItemStore } from "./keep/item-store.js";
 import { createSession, newId } from "./keep/session.js";
 import type { Visits } from "./keep/visits.js";
@@ -242,8 +242,10 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
   function receive(gift: Gift, place: Place): void {
     const item = itemOf(state);
     if (gift.kind === "link") find("link", HTMLInputElement).value = gift.url;
-    const canAdd = item !== undefined && takes(item, gift.kind, mostPhotosOf(site));
-    if (place === "another" || !canAdd) begin(gift);
+    const canAdd = item !== undefined && hasRoom(item, mostPhotosOf(site));
+    // Another link in the place of one that failed.
+    const isMended = gift.kind === "link" && item?.photos.length === 1 && phaseOf(state) === "failed";
+    if (place === "another" || !canAdd || isMended) begin(gift);
     else if (place === "item") add(gift);
     else where.ask(gift, say);
   }
@@ -269,7 +271,7 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
     onNothing: receiveNothing,
     canAdd: () => {
       const item = itemOf(state);
-      return item === undefined ? undefined : item.photos.length < mostPhotosOf(site);
+      return item === undefined ? undefined : hasRoom(item, mostPhotosOf(site));
     },
   });
   find("copy-json", HTMLButtonElement).addEventListener("click", () => {

@@ -135,17 +135,19 @@ function readingView(
   const isOne = photos.length === 1;
   const link = photos.find((photo) => photo.kind === "link");
   const isSending = sentShare !== undefined && sentShare < 1;
-  const isPreparing = sentShare === undefined && link === undefined;
+  const isLinks = photos.every((photo) => photo.kind === "link");
+  const isPreparing = sentShare === undefined && !isLinks;
   const sending = isOne ? reading.sending : reading.sendingSeveral;
+  const fetchingFrom = (host: string) => (isOne ? reading.from(host) : `${words.photos.loadingFrom(host)}.`);
   const asking = isOne ? reading.reading : reading.readingSeveral;
   return {
     ...BLANK,
     documentTitle: words.documentTitle(reading.documentTitle),
     photoAlt: words.photos.yours,
-    heading: isPreparing ? reading.preparing : isSending && link === undefined ? sending : asking,
+    heading: isPreparing ? reading.preparing : isSending && !isLinks ? sending : asking,
     lead: sentences(
       isAgain ? reading.again : "",
-      link?.kind === "link" ? reading.from(hostOf(link.url)) : "",
+      link?.kind === "link" && !isPreparing ? fetchingFrom(hostOf(link.url)) : "",
       isSlow ? reading.slow : "",
     ),
     progress: isSending ? sentShare : "unknown",

@@ -36,9 +36,13 @@ const postJson = (path: string, body: unknown) =>
 
 const blob = (bytes: Buffer, type = "image/jpeg") => new Blob([new Uint8Array(bytes)], { type });
 
-function form(...files: Buffer[]): FormData {
+/** @param parts files, and links as texts. */
+function form(...parts: (Buffer | string)[]): FormData {
   const data = new FormData();
-  for (const file of files) data.append("file", blob(file), "photo.jpg");
+  for (const part of parts) {
+    if (typeof part === "string") data.append("url", part);
+    else data.append("file", blob(part), "photo.jpg");
+  }
   return data;
 }
 
@@ -54,6 +58,7 @@ describe("POST /predict", () => {
   const forms: [string, () => Promise<Response>][] = [
     ["JSON with a url", () => postJson("/predict", { url: pictures.url("/photo.jpg") })],
     ["multipart/form-data", () => post("/predict", form(photo))],
+    ["multipart/form-data with a url", () => post("/predict", form(pictures.url("/photo.jpg")))],
     ["the picture itself", () => post("/predict", blob(photo))],
   ];
 
@@ -128,6 +133,7 @@ describe("POST /predict", () => {
 
   it.each([
     ["files", () => post("/predict", form(photo, photo))],
+    ["files and urls", () => post("/predict", form(pictures.url("/photo.jpg"), photo))],
     ["urls", () => postJson("/predict", { urls: [pictures.url("/photo.jpg"), pictures.url("/photo.jpg")] })],
   ])("answers an item of several %s once, with each photo's own answer in order", async (_form, send) => {
     const answers = [floats([1, 3], [5, 0, 0]), floats([1, 3], [0, 0, 4])];
@@ -349,6 +355,18 @@ describe("bodies that are refused", () => {
       1,
     ],
     ["a link that is none", () => linked(pictures.url("/photo.jpg"), "photo.jpg"), "IMAGE_URL_INVALID", 2],
+    [
+      "a link inside, between files",
+      () => post("/predict", form(photo, "http://169.254.169.254/", photo)),
+      "IMAGE_URL_FORBIDDEN",
+      1,
+    ],
+    [
+      "a damaged file after a link",
+      () => post("/predict", form(pictures.url("/photo.jpg"), half())),
+      "IMAGE_UNDECODABLE",
+      1,
+    ],
     ["a damaged first file", () => post("/predict", form(half(), photo)), "IMAGE_UNDECODABLE", 0],
     ["a damaged last file", () => post("/predict", form(photo, photo, half())), "IMAGE_UNDECODABLE", 2],
     [
@@ -387,6 +405,11 @@ describe("bodies that are refused", () => {
 
   it.each<[string, () => Promise<Response>, string]>([
     ["a list of one bad link", () => postJson("/predict", { urls: ["photo.jpg"] }), "IMAGE_URL_INVALID"],
+    [
+      "too many files and links",
+      () => post("/predict", form(...Array<Buffer>(5).fill(photo), ...Array<string>(6).fill("x"))),
+      "TOO_MANY_IMAGES",
+    ],
     ["too many files", () => post("/predict", form(...Array<Buffer>(11).fill(photo))), "TOO_MANY_IMAGES"],
     ["scores of two photos", () => post("/predict?format=scores", form(photo, photo)), "BODY_INVALID"],
   ])("%s: no photo of several is at fault, so none is named", async (_what, send, reason) => {
@@ -404,12 +427,19 @@ describe("bodies that are refused", () => {
     });
   });
 
+  it("a form of a file and an empty url is of the file, as a form that was not filled in is sent", async () => {
+    expect((await post("/predict", form("", photo))).status).toBe(200);
+    expect((await problemOf(await post("/predict", form("")))).detail).toMatch(/^form had the fields url, /);
+  });
+
   it("a form with other fields names them", async () => {
     const data = new FormData();
     data.append("image", blob(photo), "photo.jpg");
     data.append("note", "x");
     const problem = await problemOf(await post("/predict", data));
-    expect(problem.detail).toBe('form had the fields image, note, expected a file in the field "file"');
+    expect(problem.detail).toBe(
+      'form had the fields image, note, expected a picture in the field "file", or its address in "url"',
+    );
   });
 
   it("a form that breaks off", async () => {

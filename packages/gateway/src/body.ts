@@ -24,7 +24,7 @@ const MAX_FORM_FIELDS = 32;
 const EXPECTED_JSON = '{"url": "https://…"}';
 
 const EXPECTED =
-  'expected application/json {"url": "https://…"}, multipart/form-data with the field "file", or the picture itself as image/*';
+  'expected application/json {"url": "https://…"}, multipart/form-data with the field "file" or "url", or the picture itself as image/*';
 
 /**
  * Reads the body of `POST /predict`.
@@ -131,7 +131,7 @@ async function readImage(raw: IncomingMessage, limits: BodyLimits, permit: Permi
 }
 
 export interface ReadForm {
-  /** Of the field "file"; at least one. */
+  /** Of the fields "file" and "url", in the order in which they came; at least one. */
   readonly pictures: readonly Picture[];
   /** Texts beside them; of a name that comes twice, the last. */
   readonly fields: ReadonlyMap<string, string>;
@@ -153,20 +153,31 @@ export async function readForm(
     limits: { fileSize: limits.maxImageBytes + 1, fields: MAX_FORM_FIELDS, fieldSize: 64 * 1024 },
   });
   for await (const part of parts) {
-    if (part.type !== "file" || part.fieldname !== "file") {
+    const isFile = part.type === "file" && part.fieldname === "file";
+    const value = part.type === "field" && typeof part.value === "string" ? part.value : undefined;
+    // An empty field is one that nobody filled in.
+    const isUrl = part.fieldname === "url" && value !== undefined && value !== "";
+    if (!isFile && !isUrl) {
       otherFields.push(part.fieldname);
       if (part.type === "file") part.file.resume();
-      else if (typeof part.value === "string") fields.set(part.fieldname, part.value);
+      else if (value !== undefined) fields.set(part.fieldname, value);
       continue;
     }
     if (pictures.length === limits.maxImages) throw tooMany(limits);
-    const tooLong = () => new PhotoError(pictures.length, tooLarge(limits));
-    const bytes = await readLimited(part.file, limits.maxImageBytes, tooLong, permit.hold);
-    pictures.push({ kind: "bytes", bytes });
+    if (isUrl) {
+      pictures.push({ kind: "url", url: value });
+    } else if (part.type === "file") {
+      const tooLong = () => new PhotoError(pictures.length, tooLarge(limits));
+      const bytes = await readLimited(part.file, limits.maxImageBytes, tooLong, permit.hold);
+      pictures.push({ kind: "bytes", bytes });
+    }
   }
   if (pictures.length === 0) {
     const found = otherFields.length === 0 ? "no fields" : `the fields ${otherFields.slice(0, 5).join(", ")}`;
-    throw new ServeError("BODY_INVALID", `form had ${found}, expected a file in the field "file"`);
+    throw new ServeError(
+      "BODY_INVALID",
+      `form had ${found}, expected a picture in the field "file", or its address in "url"`,
+    );
   }
   return { pictures, fields };
 }

@@ -47,6 +47,11 @@ const busy = (description: string) => ({
 
 const binary = { type: "string", contentMediaType: "image/*" };
 
+const formPictures = {
+  file: { type: "array", items: binary },
+  url: { type: "array", items: { type: "string", description: "http or https address of a picture" } },
+};
+
 const predict = {
   summary: "Says what is on a picture",
   parameters: [
@@ -79,8 +84,8 @@ const predict = {
       "multipart/form-data": {
         schema: {
           type: "object",
-          required: ["file"],
-          properties: { file: { type: "array", minItems: 1, items: binary } },
+          description: "Photos and addresses of photos, at least one, in the order of the parts",
+          properties: formPictures,
         },
       },
       "image/*": { schema: binary },
@@ -153,9 +158,9 @@ const giveFeedback = {
       "multipart/form-data": {
         schema: {
           type: "object",
-          required: ["file", "label", "consent"],
+          required: ["label", "consent"],
           properties: {
-            file: { type: "array", minItems: 1, items: binary },
+            ...formPictures,
             ...said,
             consent: { enum: ["yes"] },
           },

@@ -22,7 +22,7 @@ export function correctionOf(
   form.append("label", said.label);
   form.append("predicted", said.predicted);
   form.append("consent", "yes");
-  for (const file of body.getAll("file")) form.append("file", file);
+  for (const [name, part] of body) form.append(name, part);
   return { body: form, headers };
 }
 

@@ -7,6 +7,20 @@ import { feedbackWords } from "./words.js";
 const said = { label: "pants", predicted: "shorts" };
 
 describe("a correction", () => {
+  it("of files and links sends them in the same order", () => {
+    const body = new FormData();
+    body.append("url", "https://a.example/1.jpg");
+    body.append("file", new File(["two"], "b.jpg"));
+    body.append("url", "https://a.example/3.jpg");
+    const { body: form } = correctionOf({ body, headers: {} }, said);
+    if (typeof form === "string") throw new Error("not a form");
+    expect([...form.keys()].filter((name) => name === "file" || name === "url")).toEqual([
+      "url",
+      "file",
+      "url",
+    ]);
+  });
+
   it("of files sends the same files, both labels, and the consent that was given", async () => {
     const body = new FormData();
     body.append("file", new File(["one"], "a.jpg"));

@@ -48,7 +48,7 @@ export const createHowPanel: CreatePanel = (parts) =>
         const kind = original.format.toUpperCase();
         return [
           step(words.original, undefined, [
-            files.length === 0 || picture === undefined
+            files[photo] === undefined || picture === undefined
               ? undefined
               : pictureFigure(picture, words.originalAlt, "how-stored"),
             make("p", "fine", words.originalFacts(kind, ...size, parts.formats().size(original.bytes))),

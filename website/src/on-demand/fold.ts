@@ -17,8 +17,8 @@ interface FoldWords {
 export interface Shown<Value> {
   readonly item: AnsweredItem;
   readonly value: Value;
-  /** The files as they were sent, in order; none where links were. */
-  readonly files: readonly Blob[];
+  /** Of each photo the file as it was sent; undefined for a link. */
+  readonly files: readonly (Blob | undefined)[];
   readonly asked: Extract<Asked, { ok: true }>;
 }
 
@@ -112,7 +112,9 @@ export function createFold<Value>({
       return;
     }
     const files =
-      typeof sent === "string" ? [] : sent.getAll("file").filter((entry) => entry instanceof Blob);
+      typeof sent === "string"
+        ? []
+        : [...sent.values()].map((part) => (part instanceof Blob ? part : undefined));
     // The item as it is by now: a linked photo's picture may have come meanwhile.
     const shown = { item: item ?? about, value, files, asked };
     become({ name: "shown", shown });

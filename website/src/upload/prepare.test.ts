@@ -86,6 +86,19 @@ describe("uploadOf", () => {
     );
   });
 
+  it("sends files and links in the order in which they came", () => {
+    const { body, headers } = uploadOf({
+      parts: [file(1, "1.png"), "https://a.example/2", file(2, "3.png")],
+    });
+    const entries = body instanceof FormData ? [...body.entries()] : [];
+    expect(entries.map(([name, part]) => [name, part instanceof File ? part.name : part])).toEqual([
+      ["file", "1.png"],
+      ["url", "https://a.example/2"],
+      ["file", "3.png"],
+    ]);
+    expect(headers).toEqual({});
+  });
+
   it("sends files in order under one field", () => {
     const { body } = uploadOf({ parts: [file(1, "1.png"), file(2, "2.png")] });
     const files = body instanceof FormData ? body.getAll("file") : [];

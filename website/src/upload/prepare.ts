@@ -85,14 +85,15 @@ function jpegOf(photo: Blob, name: string): File {
 
 /** Body and headers of `POST /predict`; made anew for each request. */
 export function uploadOf({ parts }: Prepared): Upload {
-  const [first, ...others] = parts;
-  if (typeof first === "string") {
-    const body = JSON.stringify(others.length === 0 ? { url: first } : { urls: parts });
+  const links = parts.filter((part) => typeof part === "string");
+  if (links.length === parts.length) {
+    const body = JSON.stringify(links.length === 1 ? { url: links[0] } : { urls: links });
     return { body, headers: { "content-type": "application/json" } };
   }
   const form = new FormData();
   for (const part of parts) {
-    if (part instanceof File) form.append("file", part, part.name || "photo");
+    if (typeof part === "string") form.append("url", part);
+    else form.append("file", part, part.name || "photo");
   }
   return { body: form, headers: {} };
 }

@@ -54,7 +54,7 @@ export function listenForPhotos(receiver: Receiver): void {
     event.preventDefault();
     const url = parseLink(link.value);
     if (url === undefined) receiver.onNothing(link.value.trim() === "" ? "emptyLink" : "noLink");
-    else receiver.onGift({ kind: "link", url }, "another");
+    else receiver.onGift({ kind: "link", url }, "unsaid");
   });
   listenForPaste(receiver);
   listenForDrop(receiver);

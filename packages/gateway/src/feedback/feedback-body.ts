@@ -16,7 +16,7 @@ export interface SentCorrection {
 
 const EXPECTED_JSON = '{"url": "https://…", "label": "pants", "consent": true}';
 
-const EXPECTED = `expected multipart/form-data with the fields "file", "label" and "consent", or application/json ${EXPECTED_JSON}`;
+const EXPECTED = `expected multipart/form-data with the fields "file" or "url", "label" and "consent", or application/json ${EXPECTED_JSON}`;
 
 const saidSchema = z.object({
   label: z.string(),

@@ -164,6 +164,21 @@ describe("a correction", () => {
     expect(await reasonOf(inner)).toBe("IMAGE_URL_FORBIDDEN");
   });
 
+  it("may be of photos and links together, which lie under one id", async () => {
+    const setup = await start();
+    const body = form([photo], { label: "hat", consent: "yes" });
+    body.append("url", host.url("/photo.jpg"));
+    body.append("file", new Blob([new Uint8Array(other)]), "other.jpg");
+    const response = await fetch(setup.url("/feedback"), { method: "POST", body });
+    // The linked photo is the same as the first one.
+    expect(feedbackResponseSchema.parse(await response.json())).toMatchObject({ label: "hat", pictures: 2 });
+    const inner = form([photo], { label: "hat", consent: "yes" });
+    inner.append("url", "http://169.254.169.254/");
+    expect(await reasonOf(await fetch(setup.url("/feedback"), { method: "POST", body: inner }))).toBe(
+      "IMAGE_URL_FORBIDDEN",
+    );
+  });
+
   it("keeps all photos of an item under one id", async () => {
     const setup = await start();
     const { id, pictures } = await given(setup, [photo, other, photo]);
