@@ -358,6 +358,63 @@ describe.skipIf(browserPath === undefined)("an item on the page", () => {
     expect(gateway.requests).toHaveLength(2);
   });
 
+  it("what is said aside stands beside what it is about, covers nothing, and stays until it is closed", async () => {
+    await open({ permissions: ["clipboard-read", "clipboard-write"], viewport: { width: 360, height: 640 } });
+    const { page } = stub;
+    await give(answered);
+    await expectHeading(page, "Pants");
+    const copy = page.getByRole("button", { name: "Copy the answer as JSON" });
+    await copy.press("Enter");
+    const notice = page.locator("#notice");
+    await notice.getByText("Copied.").waitFor();
+    const { isInFlow, gap, isInView } = await page.evaluate(() => {
+      const box = (id: string) => document.getElementById(id)?.getBoundingClientRect() ?? new DOMRect();
+      const style = getComputedStyle(document.getElementById("notice") ?? document.body);
+      const [said, buttons] = [box("notice"), box("copy-buttons")];
+      return {
+        isInFlow: style.position === "static",
+        gap: said.top - buttons.bottom,
+        isInView: said.top >= 0 && said.bottom <= innerHeight,
+      };
+    });
+    expect({ isInFlow, isInView }).toEqual({ isInFlow: true, isInView: true });
+    expect(gap).toBeGreaterThanOrEqual(0);
+    expect(gap).toBeLessThan(40);
+    await page.getByRole("button", { name: "Close this message" }).press("Enter");
+    expect(await notice.isVisible()).toBe(false);
+    expect(await copy.evaluate((button) => button === document.activeElement)).toBe(true);
+
+    await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
+    await pasteLink(page, "no link");
+    await notice.getByText("There is no picture and no link on the clipboard.").waitFor();
+    expect(await notice.evaluate((element) => element.getBoundingClientRect().top >= 0)).toBe(true);
+    await give(answered, HAT);
+    await expectHeading(page, "Pants");
+    expect(await notice.isVisible()).toBe(false);
+  });
+
+  it("a drawing that is only tried leaves no draft, and one that is written about is one", async () => {
+    await open();
+    const { page } = stub;
+    await page.getByRole("button", { name: "Trousers" }).click();
+    await expectHeading(page, "Pants");
+    await page.reload();
+    await headingOf(page).filter({ hasText: "Pants" }).waitFor();
+    expect(gateway.requests).toHaveLength(1);
+    await page.goBack();
+    await expectHeading(page, "What are you listing?");
+    await expect.poll(() => filesKept(page)).toBe(0);
+    expect(await page.locator("#drafts").isVisible()).toBe(false);
+
+    await page.goForward();
+    await expectHeading(page, "Pants");
+    await page.getByLabel("Your words").fill("painted");
+    await page.goBack();
+    await expectHeading(page, "What are you listing?");
+    await page.getByRole("button", { name: "Painted – pants" }).waitFor();
+    expect(await filesKept(page)).toBe(1);
+  });
+
   it("photos, answer, correction and draft outlast a reload, without asking anew", async () => {
     await open();
     const { page } = stub;

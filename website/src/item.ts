@@ -20,9 +20,11 @@ export interface Item {
   /** The person's category, a label of the model; undefined: the model's. */
   readonly chosenLabel: string | undefined;
   readonly draft: Draft;
+  /** Of one of the page's own drawings, of which nobody has made a listing: it is no draft, and not kept for long. */
+  readonly isTrial: boolean;
 }
 
-export function newItem(id: string, photos: readonly [Photo, ...Photo[]]): Item {
+export function newItem(id: string, photos: readonly [Photo, ...Photo[]], isTrial: boolean): Item {
   return {
     id,
     photos,
@@ -30,6 +32,7 @@ export function newItem(id: string, photos: readonly [Photo, ...Photo[]]): Item 
     answer: undefined,
     chosenLabel: undefined,
     draft: { words: "", title: undefined },
+    isTrial,
   };
 }
 

@@ -6,7 +6,7 @@ import { answerWith, filePhoto, itemWith } from "./testing/fixtures.js";
 const photo = filePhoto();
 const second = filePhoto("b.jpg");
 const answer = answerWith({});
-const given: PageEvent = { name: "given", itemId: "item-1", photos: [photo] };
+const given: PageEvent = { name: "given", itemId: "item-1", photos: [photo], isTrial: false };
 const answered: PageEvent = { name: "answered", attempt: 1, answer };
 const busy = { reason: "OVERLOADED", retryAfterSeconds: 2 } as const;
 
@@ -20,8 +20,22 @@ describe("step", () => {
     expect(state).toEqual({ name: "item", item: itemWith(), phase: { name: "answered" }, attempt: 1 });
   });
 
+  it("makes a tried drawing an item of one's own once there is a word or a photo of the person's in it", () => {
+    const tried: PageEvent = { ...given, isTrial: true };
+    const chosen: PageEvent = { name: "chosen", label: "dress" };
+    const drafted: PageEvent = { name: "drafted", draft: { words: "blue", title: undefined } };
+    const isTrial = (...events: PageEvent[]) => itemOf(after(tried, answered, ...events))?.isTrial;
+    expect(isTrial(chosen)).toBe(true);
+    expect(isTrial(drafted)).toBe(false);
+    expect(isTrial({ name: "added", photos: [second] })).toBe(false);
+  });
+
   it("ignores the answer to an item that another one has replaced", () => {
-    const state = after(given, { name: "given", itemId: "item-2", photos: [second] }, answered);
+    const state = after(
+      given,
+      { name: "given", itemId: "item-2", photos: [second], isTrial: false },
+      answered,
+    );
     expect(state).toMatchObject({ item: { id: "item-2", answer: undefined }, phase: { name: "reading" } });
   });
 
@@ -90,7 +104,7 @@ describe("step", () => {
   });
 
   it("shows the photo that is the cause of a failure", () => {
-    const both: PageEvent = { name: "given", itemId: "item-1", photos: [photo, second] };
+    const both: PageEvent = { name: "given", itemId: "item-1", photos: [photo, second], isTrial: false };
     const fault = { reason: "IMAGE_TOO_LARGE" } as const;
     const state = after(both, { name: "failed", attempt: 1, fault, photoId: second.id });
     expect(itemOf(state)?.shownId).toBe(second.id);
@@ -104,10 +118,10 @@ describe("step", () => {
         fault: { reason: "IMAGE_UNDECODABLE" },
         photoId: photo.id,
       });
-    expect(failure({ name: "given", itemId: "item-1", photos: [photo] })).toMatchObject({
+    expect(failure({ name: "given", itemId: "item-1", photos: [photo], isTrial: false })).toMatchObject({
       phase: { photoId: undefined },
     });
-    const several = failure({ name: "given", itemId: "item-1", photos: [second, photo] });
+    const several = failure({ name: "given", itemId: "item-1", photos: [second, photo], isTrial: false });
     expect(several).toMatchObject({ item: { shownId: photo.id }, phase: { photoId: photo.id } });
     expect(step(several, { name: "removed", photoId: photo.id })).toMatchObject({
       item: { photos: [second] },

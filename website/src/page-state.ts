@@ -31,7 +31,13 @@ export type PageState =
   | { readonly name: "item"; readonly item: Item; readonly phase: Phase; readonly attempt: number };
 
 export type PageEvent =
-  | { readonly name: "given"; readonly itemId: string; readonly photos: readonly [Photo, ...Photo[]] }
+  | {
+      readonly name: "given";
+      readonly itemId: string;
+      readonly photos: readonly [Photo, ...Photo[]];
+      /** One of the page's own drawings. */
+      readonly isTrial: boolean;
+    }
   | { readonly name: "added"; readonly photos: readonly Photo[] }
   | { readonly name: "removed"; readonly photoId: string }
   | { readonly name: "shown"; readonly photoId: string }
@@ -85,7 +91,7 @@ function failed(item: Item, attempt: number, fault: Fault, causeId?: string): Pa
 export function step(state: PageState, event: PageEvent): PageState {
   if ("attempt" in event && event.attempt !== state.attempt) return state;
   const next = state.attempt + 1;
-  if (event.name === "given") return reading(newItem(event.itemId, event.photos), next);
+  if (event.name === "given") return reading(newItem(event.itemId, event.photos, event.isTrial), next);
   if (event.name === "returned") return returned(event.item, next);
   if (state.name === "start") return state;
   const { item, phase } = state;
@@ -93,7 +99,8 @@ export function step(state: PageState, event: PageEvent): PageState {
     case "added": {
       const [first] = event.photos;
       if (first === undefined) return state;
-      return reading({ ...item, photos: [...item.photos, ...event.photos], shownId: first.id }, next);
+      const photos = [...item.photos, ...event.photos];
+      return reading({ ...item, photos, shownId: first.id, isTrial: false }, next);
     }
     case "removed": {
       const photos = item.photos.filter(({ id }) => id !== event.photoId);
@@ -111,7 +118,7 @@ export function step(state: PageState, event: PageEvent): PageState {
       return chosenLabel === item.chosenLabel ? state : { ...state, item: { ...item, chosenLabel } };
     }
     case "drafted":
-      return { ...state, item: { ...item, draft: event.draft } };
+      return { ...state, item: { ...item, draft: event.draft, isTrial: false } };
     case "retried":
       return phase.name === "failed" ? reading(item, next) : state;
     default:

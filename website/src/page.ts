@@ -114,7 +114,7 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
     },
     onDraft: (draft) => send({ name: "drafted", draft }),
     onCategory: (label) => send({ name: "chosen", label }),
-    onCopy: (text) => clipboard.copy(text, say.words.draft.copied),
+    onCopy: (text, beside) => clipboard.copy(text, say.words.draft.copied, beside),
     onDiscard() {
       const item = itemOf(state);
       if (item === undefined) return;
@@ -124,7 +124,7 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
       siteKey.keep(key);
       void askInfo().then(() => send({ name: "retried" }));
     },
-    onSample: (file) => begin({ kind: "file", files: [file], leftOut: 0 }),
+    onSample: (file) => session.begin([{ kind: "file", id: newId(), file }], true),
     onSampleFailed: () => notice.show(say.words.faults.unreachable.title),
     onOpenDraft: (itemId) => session.open(itemId),
   });
@@ -139,6 +139,7 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
     if (state.name !== before.name) given.show(state.name === "start");
     draw();
     const isOther = state.attempt !== before.attempt;
+    if (isOther || event.name === "chosen" || event.name === "drafted") notice.clear();
     if (isOther) {
       running.abort();
       running = new AbortController();
@@ -227,7 +228,7 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
 
   function begin(gift: Gift): void {
     const { photos, notes } = take(gift, mostPhotosOf(site));
-    session.begin(photos);
+    session.begin(photos, false);
     if (notes.length > 0) notice.show(notes.join(" "));
   }
 
@@ -274,15 +275,17 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
       return item === undefined ? undefined : hasRoom(item, mostPhotosOf(site));
     },
   });
+  const copyButtons = find("copy-buttons", HTMLElement);
   find("copy-json", HTMLButtonElement).addEventListener("click", () => {
     const answer = itemOf(state)?.answer;
-    if (answer !== undefined) clipboard.copy(JSON.stringify(answer, null, 2), say.words.copy.copied);
+    if (answer !== undefined)
+      clipboard.copy(JSON.stringify(answer, null, 2), say.words.copy.copied, copyButtons);
   });
   find("copy-curl", HTMLButtonElement).addEventListener("click", () => {
     const item = itemOf(state);
     const hasKey = siteKey.current() !== undefined;
     if (item !== undefined) {
-      clipboard.copy(curlCommand(item.photos, location.origin, hasKey), say.words.copy.copied);
+      clipboard.copy(curlCommand(item.photos, location.origin, hasKey), say.words.copy.copied, copyButtons);
     }
   });
 

@@ -70,7 +70,10 @@ describe("tagViewOf", () => {
 
   it("says of files and a link together that they are sent, and from where the link comes", () => {
     const both = itemWith({ photos: [filePhoto("a.jpg"), linkPhoto] });
-    expect(reading({ sentShare: undefined }, both)).toMatchObject({ heading: "Making the photo ready", lead: "" });
+    expect(reading({ sentShare: undefined }, both)).toMatchObject({
+      heading: "Making the photo ready",
+      lead: "",
+    });
     expect(reading({ sentShare: 0.5 }, both)).toMatchObject({
       heading: "Sending the photos",
       lead: "Fetching the photo from shop.example.",

@@ -11,6 +11,9 @@ const SCHEMA = 1;
 const KEEP_MS = 7 * 24 * 60 * 60 * 1000;
 const KEEP_ITEMS = 24;
 
+/** A drawing that was tried outlasts a reload, and not much else. */
+const KEEP_TRIAL_MS = 60 * 60 * 1000;
+
 /** An item that can be taken up again. */
 interface KeptItem {
   readonly item: Item;
@@ -22,7 +25,7 @@ export interface ItemStore {
   keep(item: Item): Promise<boolean>;
   find(id: string): Promise<Item | undefined>;
   remove(id: string): Promise<void>;
-  /** Latest first; deletes those that are too old. */
+  /** Latest first, without drawings that were only tried; deletes those that are too old. */
   list(nowMs: number): Promise<readonly KeptItem[]>;
 }
 
@@ -112,11 +115,11 @@ export function openItemStore(): ItemStore {
       const transaction = (await database()).transaction("items");
       const records: readonly unknown[] = await answerOf(transaction.objectStore("items").getAll());
       const kept = records.filter(isItemRecord).sort((one, other) => other.updatedMs - one.updatedMs);
-      const isStale = ({ updatedMs }: ItemRecord, place: number) =>
-        updatedMs < nowMs - KEEP_MS || place >= KEEP_ITEMS;
+      const isStale = ({ updatedMs, isTrial }: ItemRecord, place: number) =>
+        updatedMs < nowMs - (isTrial === true ? KEEP_TRIAL_MS : KEEP_MS) || place >= KEEP_ITEMS;
       await Promise.all(kept.filter(isStale).map(({ id, updatedMs }) => remove(id, updatedMs)));
       const items = kept
-        .filter((record, place) => !isStale(record, place))
+        .filter((record, place) => !isStale(record, place) && record.isTrial !== true)
         .map(async ({ id, updatedMs }) => ({ item: await find(id), updatedMs }));
       return (await Promise.all(items)).flatMap(({ item, updatedMs }) =>
         item === undefined ? [] : [{ item, updatedMs }],
@@ -161,10 +164,12 @@ function ended(transaction: IDBTransaction): Promise<void> {
 
 type PhotoRecord = { readonly kind: "file" | "link"; readonly id: string; readonly url: string };
 
-type ItemRecord = Omit<Item, "photos" | "answer"> & {
+type ItemRecord = Omit<Item, "photos" | "answer" | "isTrial"> & {
   readonly updatedMs: number;
   readonly photos: readonly PhotoRecord[];
   readonly answer: unknown;
+  /** Missing in what an earlier version of the page has kept. */
+  readonly isTrial?: unknown;
 };
 
 function recordOf(item: Item, updatedMs: number): ItemRecord {
@@ -217,6 +222,14 @@ async function itemOfRecord(record: unknown, files: IDBObjectStore): Promise<Ite
   // An answer is of exactly its photos.
   const isWhole = found.length === photos.length;
   const answer = isWhole && isPredictResponse(record.answer) ? record.answer : undefined;
-  const item: Item = { id, photos: found, shownId, chosenLabel, draft, answer };
+  const item: Item = {
+    id,
+    photos: found,
+    shownId,
+    chosenLabel,
+    draft,
+    answer,
+    isTrial: record.isTrial === true,
+  };
   return shownPhotoOf(item) === undefined ? undefined : item;
 }

@@ -19,8 +19,12 @@ interface SessionParts {
 }
 
 export interface Session {
-  /** Another item; Back leads to the one before. */
-  begin(photos: readonly [Photo, ...Photo[]]): void;
+  /**
+   * Another item; Back leads to the one before.
+   *
+   * @param isTrial the photos are the page's own drawings.
+   */
+  begin(photos: readonly [Photo, ...Photo[]], isTrial: boolean): void;
   /** Takes up a draft of before. */
   open(itemId: string): void;
   /** Takes up what the tab showed when it was loaded anew. */
@@ -37,6 +41,13 @@ export function createSession({ store, visits, send, onKept }: SessionParts): Se
   /** Of this visit: they are there also where the browser keeps nothing. */
   const seen = new Map<string, Item>();
   let returns = 0;
+  let current: Item | undefined;
+
+  /** A drawing that was tried is not kept when the tab goes on; Back still leads to it in this visit. */
+  function leave(): void {
+    if (current?.isTrial === true) void store.remove(current.id);
+    current = undefined;
+  }
 
   async function goBackTo(itemId: string | undefined): Promise<void> {
     returns += 1;
@@ -45,6 +56,7 @@ export function createSession({ store, visits, send, onKept }: SessionParts): Se
     const isFree = await visits.claim(found?.id);
     // The person may have gone further in the meantime.
     if (turn !== returns) return;
+    if (found?.id !== current?.id) leave();
     if (found === undefined || isFree) {
       send({ name: "returned", item: found });
       return;
@@ -58,12 +70,13 @@ export function createSession({ store, visits, send, onKept }: SessionParts): Se
   visits.onReturn((itemId) => void goBackTo(itemId));
 
   return {
-    begin(photos) {
+    begin(photos, isTrial) {
       returns += 1;
+      leave();
       const itemId = newId();
       visits.goTo(itemId);
       void visits.claim(itemId);
-      send({ name: "given", itemId, photos });
+      send({ name: "given", itemId, photos, isTrial });
     },
     open(itemId) {
       visits.goTo(itemId);
@@ -75,10 +88,12 @@ export function createSession({ store, visits, send, onKept }: SessionParts): Se
     },
     keep(item) {
       seen.set(item.id, item);
+      current = item;
       void store.keep(item).then(onKept);
     },
     async discard(item) {
       seen.delete(item.id);
+      current = undefined;
       visits.replace(undefined);
       await visits.claim(undefined);
       await store.remove(item.id);

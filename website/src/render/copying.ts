@@ -2,14 +2,17 @@
 import { find } from "./find.js";
 
 export interface Clipboard {
-  /** @param done what a screen reader and the person are told. */
-  copy(text: string, done: string): void;
+  /**
+   * @param done   what a screen reader and the person are told.
+   * @param beside where they are told it.
+   */
+  copy(text: string, done: string, beside: Element): void;
   /** Hides what was shown to be copied by hand. */
   clear(): void;
 }
 
 /** @param say shows and announces a short notice. */
-export function createClipboard(say: (text: string) => void): Clipboard {
+export function createClipboard(say: (text: string, beside: Element) => void): Clipboard {
   const byHand = find("by-hand", HTMLElement);
   const text = find("by-hand-text", HTMLTextAreaElement);
   const showByHand = (content: string) => {
@@ -19,7 +22,7 @@ export function createClipboard(say: (text: string) => void): Clipboard {
     text.select();
   };
   return {
-    copy(content, done) {
+    copy(content, done, beside) {
       byHand.hidden = true;
       // Pages over http from another machine have no clipboard, whatever the types say.
       const clipboard = "clipboard" in navigator ? navigator.clipboard : undefined;
@@ -28,7 +31,7 @@ export function createClipboard(say: (text: string) => void): Clipboard {
         return;
       }
       clipboard.writeText(content).then(
-        () => say(done),
+        () => say(done, beside),
         () => showByHand(content),
       );
     },

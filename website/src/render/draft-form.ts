@@ -10,7 +10,8 @@ import { find, make, setText } from "./find.js";
 export interface DraftActions {
   onDraft(draft: Draft): void;
   onCategory(label: string): void;
-  onCopy(text: string): void;
+  /** @param beside where it is said that it was copied. */
+  onCopy(text: string, beside: Element): void;
   onDiscard(): void;
 }
 
@@ -30,6 +31,7 @@ export function createDraftForm(actions: DraftActions) {
   const title = find("draft-text", HTMLInputElement);
   const suggest = find("draft-suggest", HTMLButtonElement);
   const category = find("draft-category", HTMLSelectElement);
+  const buttons = find("draft-buttons", HTMLElement);
   let view: DraftView | undefined;
   let listed = "";
 
@@ -45,7 +47,7 @@ export function createDraftForm(actions: DraftActions) {
   category.addEventListener("change", () => actions.onCategory(category.value));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (view?.item !== undefined) actions.onCopy(draftText(view.item, view.say));
+    if (view?.item !== undefined) actions.onCopy(draftText(view.item, view.say), buttons);
   });
   find("discard", HTMLButtonElement).addEventListener("click", actions.onDiscard);
 

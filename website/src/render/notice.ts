@@ -1,11 +1,13 @@
-/** What the page says aside: seen for a while, and heard. */
+/** What the page says aside: in the flow of the page, where it covers nothing, until it is read. */
 import { find, setText } from "./find.js";
 
-const SHOWN_MS = 8_000;
-
 export interface Notice {
-  /** Shows a short text for a while, and tells it to a screen reader. */
-  show(text: string): void;
+  /**
+   * Shows a short text until another one comes, the person closes it or goes on, and tells it to a screen reader.
+   *
+   * @param beside what it is about; else it stands at the end of the tag.
+   */
+  show(text: string, beside?: Element): void;
   /** Hides what is shown. */
   clear(): void;
   /** Tells it to a screen reader only. */
@@ -14,19 +16,37 @@ export interface Notice {
 
 export function createNotice(): Notice {
   const shown = find("notice", HTMLElement);
+  const words = find("notice-text", HTMLElement);
+  const close = find("notice-close", HTMLButtonElement);
   const heard = find("announcer", HTMLElement);
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  const heading = find("heading", HTMLElement);
+  const home = shown.parentElement;
+  /** Where the person was when it appeared. */
+  let cause: Element | null = null;
   const announce = (text: string) => {
     if (heard.textContent !== text) heard.textContent = text;
   };
+  const clear = () => {
+    shown.hidden = true;
+    setText(words, "");
+  };
+  close.addEventListener("click", () => {
+    clear();
+    // The button that had the focus is gone.
+    const isThere = cause !== document.body && cause?.checkVisibility() === true;
+    (isThere && cause instanceof HTMLElement ? cause : heading).focus({ preventScroll: true });
+  });
   return {
     announce,
-    clear: () => setText(shown, ""),
-    show(text) {
-      clearTimeout(timer);
-      setText(shown, text);
+    clear,
+    show(text, beside) {
+      if (document.activeElement !== close) cause = document.activeElement;
+      if (beside === undefined) home?.append(shown);
+      else beside.after(shown);
+      setText(words, text);
+      shown.hidden = false;
+      shown.scrollIntoView({ block: "nearest" });
       announce(text);
-      timer = setTimeout(() => setText(shown, ""), SHOWN_MS);
     },
   };
 }

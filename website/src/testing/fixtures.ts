@@ -61,6 +61,7 @@ export function itemWith(changes: Partial<Item> = {}): Item {
     answer: answerWith({}),
     chosenLabel: undefined,
     draft: { words: "", title: undefined },
+    isTrial: false,
     ...changes,
   };
 }

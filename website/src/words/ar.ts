@@ -42,6 +42,7 @@ export const ar: Words = {
   over: (number: string) => `أكثر من ${number}`,
   under: (number: string) => `أقل من ${number}`,
   about: (amount: string) => `نحو ${amount}`,
+  closeNotice: "إغلاق هذه الرسالة",
   footer:
     "تُرسل الصورة إلى هذا الخادم لقراءتها ولا تُحفظ فيه، إلا إذا وافقت على ذلك عند تصحيح فئة. تبقى المسودات في هذا المتصفح سبعة أيام على الأكثر.",
 

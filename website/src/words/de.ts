@@ -12,6 +12,7 @@ export const de: Words = {
   over: (number: string) => `über ${number}`,
   under: (number: string) => `unter ${number}`,
   about: (amount: string) => `etwa ${amount}`,
+  closeNotice: "Diese Meldung schließen",
   footer:
     "Ein Foto wird zum Lesen an diesen Server geschickt und dort nicht behalten, außer du stimmst dem beim Berichtigen einer Kategorie zu. Entwürfe bleiben in diesem Browser, bis zu sieben Tage.",
 

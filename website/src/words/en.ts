@@ -43,6 +43,7 @@ export const en = {
   over: (number: string) => `over ${number}`,
   under: (number: string) => `under ${number}`,
   about: (amount: string) => `about ${amount}`,
+  closeNotice: "Close this message",
   footer:
     "A photo is sent to this server to be read and is not kept there, unless you agree to that when you correct a category. Drafts stay in this browser, for up to seven days.",
 
