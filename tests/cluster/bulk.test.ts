@@ -9,7 +9,7 @@ import { killProcesses, kubectl, type Pod, ROOT } from "./cluster.js";
 /** A folder of this machine that every node has at the same path; pods of several nodes share it as they would share NFS. */
 const SHARED = process.env.VITRINE_CLUSTER_SHARED_FOLDER ?? "";
 const PHOTOS = process.env.VITRINE_PHOTOS;
-const PICTURES = Number(process.env.VITRINE_BULK_PICTURES ?? 300);
+const PICTURES = Number(process.env.VITRINE_BULK_PICTURES ?? 600);
 const DRAWING = path.join(ROOT, "tests/e2e/pictures/trousers.jpg");
 
 const VOLUME = "vitrine-test-bulk";
@@ -41,9 +41,10 @@ describe.skipIf(SHARED === "")("the bulk Job", () => {
     await mkdir(rows);
     await chmod(rows, 0o777);
     const begun = performance.now();
-    const half = rowsIn(rows, Math.min(40, PICTURES / 10));
+    // Early enough: the rest of its shard takes longer than finding the pod.
+    const begunOnes = rowsIn(rows, 20);
     await kubectl("apply", "--kustomize=tests/cluster/bulk/job");
-    const { shard, lines } = await half;
+    const { shard, lines } = await begunOnes;
     const pod = await runningPodOf(shard);
     if (!(await killProcesses(pod))) await inBulk("delete", `pod/${pod.name}`, "--force", "--grace-period=0");
     const seconds = () => ((performance.now() - begun) / 1000).toFixed(1);
@@ -157,6 +158,7 @@ async function runningPodOf(shard: number): Promise<Pod> {
       "--output=json",
     ),
   );
+  if (items.length === 0) throw new Error(`shard ${shard} had no running pod when it had its first rows`);
   const [{ metadata, spec }] = items;
   return {
     name: metadata.name,

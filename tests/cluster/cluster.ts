@@ -106,13 +106,6 @@ export async function settled(...tiers: ("gateway" | "model-server")[]): Promise
     for (const pod of (await podsOf(tier)).filter(({ isEnding }) => isEnding)) {
       await inNamespace("wait", "--for=delete", `pod/${pod.name}`, "--timeout=120s");
     }
-    await inNamespace(
-      "wait",
-      "--for=condition=Ready",
-      "pod",
-      `--selector=app.kubernetes.io/name=${tier}`,
-      "--timeout=240s",
-    );
   }
 }
 
@@ -135,6 +128,55 @@ export async function bringUpTwoOfEach(): Promise<void> {
 }
 
 /**
+ * Follows what kubectl prints, such as of `get --watch` or `logs --follow`, until a line is as wished.
+ *
+ * @throws after `timeoutMs`, and when kubectl ends before.
+ */
+export async function waitForLine(
+  args: readonly string[],
+  isWished: (line: string) => boolean,
+  timeoutMs: number,
+): Promise<void> {
+  const child = spawn("kubectl", args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+  const deadline = setTimeout(() => child.kill(), timeoutMs);
+  try {
+    for await (const line of createInterface({ input: child.stdout })) if (isWished(line)) return;
+  } finally {
+    clearTimeout(deadline);
+    child.kill();
+  }
+  throw new Error(`kubectl ${args.join(" ")} did not print what was waited for within ${timeoutMs} ms`);
+}
+
+/**
+ * `kubectl wait` for all that is selected, once there is any: by itself it fails where a controller has not made the
+ * objects yet.
+ *
+ * @param selected a resource and what selects of it, such as `["pod", "--selector=app=x"]` or `["pod", "--all"]`.
+ * @param condition what `--for` takes.
+ */
+export async function waitForAll(
+  namespace: string,
+  selected: readonly string[],
+  condition: string,
+  timeoutMs = 240_000,
+): Promise<void> {
+  const listed = selected.filter((word) => word !== "--all");
+  await waitForLine(
+    ["get", `--namespace=${namespace}`, ...listed, "--watch", "--output=name"],
+    () => true,
+    timeoutMs,
+  );
+  await kubectl(
+    "wait",
+    `--namespace=${namespace}`,
+    ...selected,
+    `--for=${condition}`,
+    `--timeout=${timeoutMs / 1000}s`,
+  );
+}
+
+/**
  * Follows a Deployment's number of replicas, as its autoscaler sets it, until it is as wished.
  *
  * @returns the numbers seen, with the milliseconds since the call.
@@ -146,32 +188,22 @@ export async function waitForReplicas(
   timeoutMs = 120_000,
 ): Promise<readonly { readonly replicas: number; readonly atMs: number }[]> {
   const startedAt = performance.now();
-  const child = spawn(
-    "kubectl",
-    [
-      `--namespace=${NAMESPACE}`,
-      "get",
-      `deployment/${tier}`,
-      "--watch",
-      "--output=jsonpath={.spec.replicas}{'\\n'}",
-    ],
-    { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] },
-  );
-  const deadline = setTimeout(() => child.kill(), timeoutMs);
   const seen: { replicas: number; atMs: number }[] = [];
-  try {
-    for await (const line of createInterface({ input: child.stdout })) {
+  const ofDeployment = ["get", `--namespace=${NAMESPACE}`, `deployment/${tier}`];
+  await waitForLine(
+    [...ofDeployment, "--watch", "--output=jsonpath={.spec.replicas}{'\\n'}"],
+    (line) => {
       const replicas = Number(line);
       if (seen.at(-1)?.replicas !== replicas) {
         seen.push({ replicas, atMs: Math.round(performance.now() - startedAt) });
       }
-      if (isWished(replicas)) return seen;
-    }
-  } finally {
-    clearTimeout(deadline);
-    child.kill();
-  }
-  throw new Error(`${tier} had ${JSON.stringify(seen)} replicas within ${timeoutMs} ms`);
+      return isWished(replicas);
+    },
+    timeoutMs,
+  ).catch((cause: unknown) => {
+    throw new Error(`${tier} had ${JSON.stringify(seen)} replicas within ${timeoutMs} ms`, { cause });
+  });
+  return seen;
 }
 
 /**
@@ -191,6 +223,22 @@ export async function killProcesses({ uid }: Pod): Promise<boolean> {
   }
   for (const pid of pids) process.kill(pid, "SIGKILL");
   return pids.length > 0;
+}
+
+/**
+ * Kills a pod's processes, and waits until the pod is ready again.
+ *
+ * @returns false where that cannot be done from here.
+ */
+export async function killAndAwait(pod: Pod): Promise<boolean> {
+  const restarts = ".status.containerStatuses[0].restartCount";
+  const before = Number(await inNamespace("get", `pod/${pod.name}`, `--output=jsonpath={${restarts}}`));
+  if (!(await killProcesses(pod))) return false;
+  const wait = ["wait", `pod/${pod.name}`, "--timeout=120s"];
+  // The count first: the pod may be ready still, or already again.
+  await inNamespace(...wait, `--for=jsonpath={${restarts}}=${before + 1}`);
+  await inNamespace(...wait, "--for=condition=Ready");
+  return true;
 }
 
 /** A Prometheus counter of one pod, its series summed. */

@@ -6,7 +6,6 @@ import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import { connect } from "node:tls";
 import { promisify } from "node:util";
 import { createAccess } from "@vitrine/cli/doctor/cluster/access";
@@ -17,7 +16,7 @@ import { checkCluster } from "../../packages/cli/src/doctor/cluster/check-cluste
 import { apiServiceSchema, ofKind, SCHEMAS } from "../../packages/cli/src/doctor/cluster/objects.js";
 import { cloudNode, clusterWith } from "../../packages/cli/src/doctor/testing/hand-made.js";
 import { recordingAccess, writeRecording } from "../../packages/cli/src/doctor/testing/recorded-access.js";
-import { kubectl, loadImages, ROOT, tryKubectl } from "./cluster.js";
+import { kubectl, loadImages, ROOT, tryKubectl, waitForAll, waitForLine } from "./cluster.js";
 import {
   distrustfulMetricsServer,
   FAULTS,
@@ -97,15 +96,8 @@ async function buildForeignImage(): Promise<void> {
   }
 }
 
-function waitForPod(app: string, jsonpath: string): Promise<string> {
-  return kubectl(
-    "wait",
-    `--namespace=${NAMESPACE}`,
-    "pod",
-    `--selector=app=${app}`,
-    `--for=jsonpath={.status${jsonpath}`,
-    "--timeout=240s",
-  );
+function waitForPod(app: string, jsonpath: string): Promise<void> {
+  return waitForAll(NAMESPACE, ["pod", `--selector=app=${app}`], `jsonpath={.status${jsonpath}`);
 }
 
 const MAIN = ".containerStatuses[0]";
@@ -325,25 +317,11 @@ async function certificateOf({ hostname, port }: URL): Promise<string> {
 
 /** Follows metrics-server's log until a line has the text. */
 async function waitForLog(text: string): Promise<void> {
-  await kubectl(
-    "wait",
-    `--namespace=${METRICS}`,
-    "pod",
-    "--selector=k8s-app=metrics-server",
-    "--for=jsonpath={.status.containerStatuses[0].state.running.startedAt}",
-    "--timeout=240s",
-  );
-  const child = spawn(
-    "kubectl",
+  const isRunning = "jsonpath={.status.containerStatuses[0].state.running.startedAt}";
+  await waitForAll(METRICS, ["pod", "--selector=k8s-app=metrics-server"], isRunning);
+  await waitForLine(
     ["logs", `--namespace=${METRICS}`, "deployment/metrics-server", "--follow"],
-    {
-      stdio: ["ignore", "pipe", "inherit"],
-    },
+    (line) => line.includes(text),
+    240_000,
   );
-  try {
-    for await (const line of createInterface({ input: child.stdout })) if (line.includes(text)) return;
-  } finally {
-    child.kill();
-  }
-  throw new Error(`metrics-server ended without ${text} in its log`);
 }

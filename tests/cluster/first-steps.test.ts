@@ -2,7 +2,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { kubectl, loadImages, ROOT } from "./cluster.js";
+import { kubectl, loadImages, ROOT, waitForAll } from "./cluster.js";
 import { portForward } from "./port-forward.js";
 
 const NAMESPACE = "first-steps";
@@ -16,6 +16,7 @@ beforeAll(async () => {
   expect((await once(build, "exit"))[0]).toBe(0);
   await once(execFile("docker", ["tag", "ping:v1", "ping:v2"]), "exit");
   await loadImages("ping:v1", "ping:v2");
+  await kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found");
   await kubectl("create", "namespace", NAMESPACE);
 });
 
@@ -27,12 +28,11 @@ it("a container says PONG in the cluster, in three copies, in another version an
   await here("apply", "--filename=deploy/ping/deployment.yaml");
   await here("rollout", "status", "deployment/ping", "--timeout=120s");
   await here("apply", "--filename=deploy/ping/service.yaml");
-  await here(
-    "wait",
-    "--for=jsonpath={.endpoints[0].conditions.ready}=true",
-    "endpointslice",
-    "--all",
-    "--timeout=60s",
+  await waitForAll(
+    NAMESPACE,
+    ["endpointslice", "--all"],
+    "jsonpath={.endpoints[0].conditions.ready}=true",
+    60_000,
   );
 
   const url = await portForward(NAMESPACE, "service/ping");

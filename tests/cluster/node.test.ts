@@ -12,7 +12,9 @@ import {
   stopNode,
 } from "./cluster.js";
 import { PHOTO } from "./photo.js";
-import { startLoad } from "./steady-load.js";
+import { underSteadyLoad } from "./steady-load.js";
+
+const CALLERS = { url: GATEWAY_URL, photo: PHOTO, keepingCallers: 2, newCallers: 2 };
 
 interface NodeJson {
   readonly metadata: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
@@ -59,46 +61,43 @@ describe.skipIf(!canStopNodes)("a node", () => {
   });
 
   it("costs no request when it is drained for an upgrade", async () => {
-    const load = startLoad({ url: GATEWAY_URL, photo: PHOTO, keepingCallers: 2, newCallers: 2 });
-    await kubectl(
-      "drain",
-      node,
-      // Others may work on the cluster, too.
-      "--pod-selector=app.kubernetes.io/part-of=vitrine",
-      "--ignore-daemonsets",
-      "--delete-emptydir-data",
-      "--timeout=180s",
-    );
-    await settled("gateway", "model-server");
-    await kubectl("uncordon", node);
-    await restart();
-    const { requests, failures, slowestMs } = await load.stop();
-    process.stderr.write(
-      `node drained: ${requests} requests, ${failures.length} failed, slowest ${slowestMs} ms\n`,
-    );
+    const { failures } = await underSteadyLoad("node drained", CALLERS, async () => {
+      try {
+        await kubectl(
+          "drain",
+          node,
+          // Others may work on the cluster, too.
+          "--pod-selector=app.kubernetes.io/part-of=vitrine",
+          "--ignore-daemonsets",
+          "--delete-emptydir-data",
+          "--timeout=180s",
+        );
+        await settled("gateway", "model-server");
+      } finally {
+        await kubectl("uncordon", node);
+      }
+      await restart();
+    });
     expect(failures).toEqual([]);
   });
 
   it("costs callers in another zone no request when it dies, and its pods come back elsewhere", async () => {
     const inside = (await podsOf("model-server")).filter((pod) => pod.node === node);
     expect(inside.length, "model servers on the node").toBeGreaterThan(0);
-    const load = startLoad({ url: GATEWAY_URL, photo: PHOTO, keepingCallers: 2, newCallers: 2 });
-    await stopNode(node);
-    await kubectl("wait", "--for=condition=Ready=Unknown", `node/${node}`, "--timeout=120s");
-    for (const pod of inside) {
-      await inNamespace(
-        "wait",
-        "--for=jsonpath={.metadata.deletionTimestamp}",
-        `pod/${pod.name}`,
-        "--timeout=120s",
-      );
-    }
-    await inNamespace("rollout", "status", "deployment/model-server", "--timeout=180s");
-    await inNamespace("rollout", "status", "deployment/gateway", "--timeout=180s");
-    const { requests, failures, slowestMs } = await load.stop();
-    process.stderr.write(
-      `node stopped: ${requests} requests, ${failures.length} failed, slowest ${slowestMs} ms\n`,
-    );
+    const { failures } = await underSteadyLoad("node stopped", CALLERS, async () => {
+      await stopNode(node);
+      await kubectl("wait", "--for=condition=Ready=Unknown", `node/${node}`, "--timeout=120s");
+      for (const pod of inside) {
+        await inNamespace(
+          "wait",
+          "--for=jsonpath={.metadata.deletionTimestamp}",
+          `pod/${pod.name}`,
+          "--timeout=120s",
+        );
+      }
+      await inNamespace("rollout", "status", "deployment/model-server", "--timeout=180s");
+      await inNamespace("rollout", "status", "deployment/gateway", "--timeout=180s");
+    });
     expect(failures).toEqual([]);
   });
 

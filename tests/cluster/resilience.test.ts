@@ -5,13 +5,13 @@ import {
   counterOf,
   GATEWAY_URL,
   inNamespace,
-  killProcesses,
+  killAndAwait,
   type Pod,
   podsOf,
   settled,
 } from "./cluster.js";
 import { PHOTO } from "./photo.js";
-import { type LoadReport, predict, startLoad } from "./steady-load.js";
+import { type LoadReport, predict, underSteadyLoad } from "./steady-load.js";
 
 const CALLERS = { keepingCallers: 2, newCallers: 2 };
 
@@ -19,28 +19,8 @@ beforeAll(async () => {
   await bringUpTwoOfEach();
 });
 
-async function underLoad(what: string, disturb: () => Promise<void>): Promise<LoadReport> {
-  const load = startLoad({ url: GATEWAY_URL, photo: PHOTO, ...CALLERS });
-  let report: LoadReport;
-  try {
-    await disturb();
-  } finally {
-    report = await load.stop();
-  }
-  process.stderr.write(
-    `${what}: ${report.requests} requests, ${report.failures.length} failed, slowest ${report.slowestMs} ms\n`,
-  );
-  if (report.failures.length > 0) process.stderr.write(`${describeFailures(report)}\n`);
-  return report;
-}
-
-/** How long it went wrong, and in what ways. */
-function describeFailures({ failures }: LoadReport): string {
-  const lastedMs = (failures.at(-1)?.atMs ?? 0) - (failures[0]?.atMs ?? 0);
-  const reasons = new Map<string, number>();
-  for (const { reason } of failures) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-  const counts = [...reasons].map(([reason, count]) => `${count} x ${reason}`);
-  return `within ${lastedMs} ms: ${counts.join(", ")}`;
+function underLoad(what: string, disturb: () => Promise<void>): Promise<LoadReport> {
+  return underSteadyLoad(what, { url: GATEWAY_URL, photo: PHOTO, ...CALLERS }, disturb);
 }
 
 const ADMIN_PORTS = { gateway: 9697, "model-server": 8502 } as const;
@@ -90,9 +70,7 @@ describe("under steady load no request fails", () => {
   it("while a model server is killed by SIGKILL", async ({ skip }) => {
     const pod = await busiestOf("model-server");
     const report = await underLoad("model server killed", async () => {
-      if (!(await killProcesses(pod))) skip("the pod's processes are on another machine");
-      await inNamespace("wait", "--for=condition=Ready=false", `pod/${pod.name}`, "--timeout=60s");
-      await settled("model-server");
+      if (!(await killAndAwait(pod))) skip("the pod's processes are on another machine");
     });
     expect(report.failures).toEqual([]);
   });
@@ -103,9 +81,7 @@ it("a gateway that is killed by SIGKILL takes with it what it had in hand, and w
 }) => {
   const pod = await busiestOf("gateway");
   const report = await underLoad("gateway killed", async () => {
-    if (!(await killProcesses(pod))) skip("the pod's processes are on another machine");
-    await inNamespace("wait", "--for=condition=Ready=false", `pod/${pod.name}`, "--timeout=60s");
-    await settled("gateway");
+    if (!(await killAndAwait(pod))) skip("the pod's processes are on another machine");
   });
   const { failures } = report;
   for (const { reason } of failures) expect(reason).toMatch(/ECONNRESET|ECONNREFUSED|socket hang up/);

@@ -31,15 +31,59 @@ export interface LoadReport {
 /** A person's patience, and more than the gateway takes for its own word (--timeout-ms, 20 s). */
 const PATIENCE_MS = 30_000;
 
+export interface SteadyLoad {
+  /** Resolves after so many more requests have their answer, or their failure. */
+  requestsDone(count: number): Promise<void>;
+}
+
+/**
+ * Keeps callers asking while something happens, and stops them however it ends. Says what came of it on stderr.
+ *
+ * @throws what `happening` throws.
+ */
+export async function underSteadyLoad(
+  what: string,
+  options: LoadOptions,
+  happening: (load: SteadyLoad) => Promise<void>,
+): Promise<LoadReport> {
+  const load = startLoad(options);
+  let report: LoadReport;
+  try {
+    await happening(load);
+  } finally {
+    report = await load.stop();
+    const { requests, failures, slowestMs } = report;
+    process.stderr.write(
+      `${what}: ${requests} requests, ${failures.length} failed, slowest ${slowestMs} ms\n`,
+    );
+    if (failures.length > 0) process.stderr.write(`${describeFailures(report)}\n`);
+  }
+  return report;
+}
+
+/** How long it went wrong, and in what ways. */
+function describeFailures({ failures }: LoadReport): string {
+  const lastedMs = (failures.at(-1)?.atMs ?? 0) - (failures[0]?.atMs ?? 0);
+  const reasons = new Map<string, number>();
+  for (const { reason } of failures) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  const counts = [...reasons].map(([reason, count]) => `${count} x ${reason}`);
+  return `within ${lastedMs} ms: ${counts.join(", ")}`;
+}
+
 /** Starts the callers. Nothing is ever tried a second time. */
-export function startLoad({ url, photo, keepingCallers = 1, newCallers = 1, pauseMs = 100 }: LoadOptions): {
-  stop(): Promise<LoadReport>;
-} {
+function startLoad({
+  url,
+  photo,
+  keepingCallers = 1,
+  newCallers = 1,
+  pauseMs = 100,
+}: LoadOptions): SteadyLoad & { stop(): Promise<LoadReport> } {
   const startedAt = performance.now();
   const failures: LoadFailure[] = [];
   let requests = 0;
   let slowestMs = 0;
   let isStopped = false;
+  const awaited = new Set<{ readonly requests: number; done(): void }>();
 
   async function call(agent: Agent): Promise<void> {
     const sentAt = performance.now();
@@ -53,6 +97,7 @@ export function startLoad({ url, photo, keepingCallers = 1, newCallers = 1, paus
       });
     }
     requests += 1;
+    for (const { requests: wanted, done } of awaited) if (requests >= wanted) done();
     slowestMs = Math.max(slowestMs, performance.now() - sentAt);
   }
 
@@ -70,6 +115,15 @@ export function startLoad({ url, photo, keepingCallers = 1, newCallers = 1, paus
     ...Array.from({ length: newCallers }, () => caller(false)),
   ];
   return {
+    requestsDone: (count) =>
+      new Promise((resolve) => {
+        const one = { requests: requests + count, done };
+        function done(): void {
+          awaited.delete(one);
+          resolve();
+        }
+        awaited.add(one);
+      }),
     async stop() {
       isStopped = true;
       await Promise.all(callers);
