@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { sumOfMetric } from "./metrics-text.js";
+import { readMetric, sumOfMetric } from "./metrics-text.js";
 
 const WAITING = "vitrine_model_server_waiting_requests";
 const none = new Map<string, string>();
@@ -33,5 +33,21 @@ describe("sumOfMetric", () => {
 
   it("takes samples without labels, and leaves out what is no number", () => {
     expect(sumOfMetric("in_flight 1.5\nin_flight NaN\nin_flight +Inf\n", "in_flight", none)).toBe(1.5);
+  });
+});
+
+describe("readMetric", () => {
+  it("tells samples with other labels from none at all", () => {
+    const other = text(`${WAITING}{model="a"} 30`);
+    expect(readMetric(other, WAITING, new Map([["model", "b"]]))).toEqual({
+      sum: 0,
+      samples: 1,
+      matching: 0,
+    });
+    expect(readMetric(text(), WAITING, new Map([["model", "b"]]))).toEqual({
+      sum: 0,
+      samples: 0,
+      matching: 0,
+    });
   });
 });

@@ -33,6 +33,21 @@ export const scalerSettings = {
     description: "PEM key of --tls-cert-file.",
     placeholder: "file",
   }),
+  requestheaderClientCaFile: setting(z.string().optional(), {
+    description:
+      "PEM authority of the certificate that Kubernetes' API server shows to the HTTPS port; all others are refused. Without it the cluster's own is taken from ConfigMap kube-system/extension-apiserver-authentication, and followed.",
+    placeholder: "file",
+  }),
+  requestheaderAllowedNames: setting(z.array(z.string().min(1)).default([]), {
+    description:
+      "With --requestheader-client-ca-file: common names that the certificate may have. None: any name of that authority.",
+    placeholder: "names",
+  }),
+  namespace: setting(z.array(z.string().min(1)).default([]), {
+    description:
+      "Namespaces whose Services may be asked about, over HTTPS and gRPC. Default: the pod's own. Its network policy must let it reach their pods, too.",
+    placeholder: "namespaces",
+  }),
   clusterDomain: setting(z.string().min(1).default("cluster.local"), {
     description: "What Service names of this cluster end with: SERVICE.NAMESPACE.svc.DOMAIN is looked up.",
     placeholder: "domain",

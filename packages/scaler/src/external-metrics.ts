@@ -6,9 +6,11 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
+import { type SecureContextOptions, TLSSocket } from "node:tls";
 import type { ServerTls } from "@vitrine/protocol/grpc/tls";
 import { httpStatusOf, ServeError } from "@vitrine/protocol/status";
 import type { Logger } from "@vitrine/runtime/logger";
+import { type FrontProxyTrust, refusalOf } from "./front-proxy.js";
 import { type CountWork, workQuery } from "./waiting-work.js";
 
 const GROUP = "external.metrics.k8s.io";
@@ -39,23 +41,39 @@ const API_RESOURCES = {
 };
 
 export interface ExternalMetricsOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly tls: ServerTls;
   readonly countWork: CountWork;
   readonly logger: Logger;
 }
 
+/** What the server shows, and whom it answers. */
+export interface Identities {
+  readonly tls: ServerTls;
+  /** Without it nobody is answered. */
+  readonly trust: FrontProxyTrust;
+}
+
 export interface ExternalMetricsServer {
-  readonly port: number;
+  /** Counts from the next handshake on. @throws for a key that is not the certificate's: all stays as it was. */
+  renew(change: Partial<Identities>): void;
+  /** @returns the port. @throws the system's error, such as EADDRINUSE. */
+  listen(address: { readonly host: string; readonly port: number }): Promise<number>;
   /** Answers what was asked, then closes. */
   close(): Promise<void>;
 }
 
-/** @throws the system's error, such as EADDRINUSE. */
-export async function startExternalMetrics(options: ExternalMetricsOptions): Promise<ExternalMetricsServer> {
-  const { host, port, tls, logger } = options;
-  const server = createServer({ key: tls.key, cert: tls.cert }, (request, response) => {
+/** Makes the server; give it a certificate before it listens. Whoever is not Kubernetes' API server is told 401 or 403 and nothing else. */
+export function createExternalMetrics(options: ExternalMetricsOptions): ExternalMetricsServer {
+  const { logger } = options;
+  let identities: Partial<Identities> = {};
+  // Not refused within the handshake: who is refused shall read why.
+  const verification = { requestCert: true, rejectUnauthorized: false };
+  const server = createServer({ ...verification, ...contextOf(identities) }, (request, response) => {
+    const { socket } = request;
+    const refusal = socket instanceof TLSSocket ? refusalOf(socket, identities.trust) : undefined;
+    if (refusal !== undefined) {
+      logger.warn({ peer: socket.remoteAddress, why: refusal.message }, "a caller was refused");
+      return send(response, refusal.status, failure(refusal.status, refusal.message));
+    }
     answer(request, response, options).catch((error: unknown) => {
       const known = ServeError.from(error);
       logger.warn({ err: error, path: request.url }, "an autoscaler's question had no answer");
@@ -63,17 +81,32 @@ export async function startExternalMetrics(options: ExternalMetricsOptions): Pro
       send(response, status, failure(status, known.message));
     });
   });
-  server.listen({ host, port });
-  await once(server, "listening");
-  const bound = server.address();
   return {
-    port: typeof bound === "object" && bound !== null ? bound.port : port,
+    renew(change) {
+      const renewed = { ...identities, ...change };
+      server.setSecureContext(contextOf(renewed));
+      identities = renewed;
+      // Those that another authority vouched for must show themselves again.
+      if (change.trust !== undefined) server.closeIdleConnections();
+    },
+    async listen(address) {
+      server.listen(address);
+      await once(server, "listening");
+      const bound = server.address();
+      return typeof bound === "object" && bound !== null ? bound.port : address.port;
+    },
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();
       await closed;
     },
   };
+}
+
+function contextOf({ tls, trust }: Partial<Identities>): SecureContextOptions {
+  // No authority at all, where undefined would mean all that Node knows.
+  const ca = trust === undefined ? [] : [trust.clientAuthority];
+  return tls === undefined ? { ca } : { key: tls.key, cert: tls.cert, ca };
 }
 
 async function answer(
@@ -130,6 +163,8 @@ function quantityOf(value: number): string {
 function failure(status: number, message: string): object {
   const reasons: Readonly<Record<number, string>> = {
     400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
     404: "NotFound",
     405: "MethodNotAllowed",
     503: "ServiceUnavailable",

@@ -1,21 +1,38 @@
 import { X509Certificate } from "node:crypto";
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { request as httpsRequest } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { TLSSocket } from "node:tls";
 import * as grpc from "@grpc/grpc-js";
 import type { MethodDefinition } from "@vitrine/protocol/method-definition";
 import { GET_METRIC_SPEC, GET_METRICS, IS_ACTIVE, STREAM_IS_ACTIVE } from "@vitrine/protocol/scaler-services";
 import { createLogger } from "@vitrine/runtime/logger";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { makeCertificate } from "./certificate.js";
 import { type Scaler, startScaler } from "./main.js";
+import { type Answer, ask as askAs } from "./testing/ask.js";
+import { type KeyPair, makeAuthority } from "./testing/authority.js";
 
 const METRIC = "vitrine_model_server_waiting_requests";
+let folder: string;
+let trust: { requestheaderClientCaFile: string; requestheaderAllowedNames: string[]; namespace: string[] };
+let client: KeyPair;
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "vitrine-scaler-"));
+  const authority = await makeAuthority("front-proxy-ca");
+  client = await authority.issue("front-proxy-client");
+  const requestheaderClientCaFile = path.join(folder, "ca.crt");
+  await writeFile(requestheaderClientCaFile, authority.pem);
+  trust = { requestheaderClientCaFile, requestheaderAllowedNames: [], namespace: ["vitrine"] };
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+const ask = (port: number, path: string): Promise<Answer> => askAs(port, path, client);
+
 const ends: (() => Promise<void> | void)[] = [];
 
 afterEach(async () => {
@@ -26,6 +43,7 @@ afterEach(async () => {
 interface Pod {
   waiting: number;
   answers: boolean;
+  hasModel: boolean;
 }
 
 /** Pods on 127.0.0.1, 127.0.0.2, …, all on one port, as pods of one Service are. */
@@ -34,12 +52,12 @@ async function startPods(count: number): Promise<{ pods: Pod[]; addresses: strin
   const addresses: string[] = [];
   let port = 0;
   for (let index = 0; index < count; index++) {
-    const pod: Pod = { waiting: 0, answers: true };
+    const pod: Pod = { waiting: 0, answers: true, hasModel: true };
     const server = createServer((_request, response) => {
       // A pod that hangs keeps its connection until the scaler gives up.
       if (pod.answers)
         response.end(
-          `# TYPE ${METRIC} gauge\n${METRIC}{model="clothing-model",version="2"} ${pod.waiting}\n`,
+          `# TYPE ${METRIC} gauge\n${pod.hasModel ? `${METRIC}{model="clothing-model",version="2"} ${pod.waiting}\n` : ""}`,
         );
     });
     const address = `127.0.0.${index + 1}`;
@@ -67,6 +85,7 @@ async function start(
       adminPort: 0,
       tlsCertFile: undefined,
       tlsKeyFile: undefined,
+      ...trust,
       clusterDomain: "cluster.local",
       scrapeTimeoutMs,
       drainWaitMs: 0,
@@ -80,26 +99,6 @@ async function start(
   );
   ends.push(() => scaler.drain(1000));
   return scaler;
-}
-
-/** Asks as the API server does: over TLS, without verifying. */
-function ask(
-  port: number,
-  path: string,
-): Promise<{ status: number; body: unknown; certificate: X509Certificate }> {
-  return new Promise((resolve, reject) => {
-    const request = httpsRequest({ host: "127.0.0.1", port, path, rejectUnauthorized: false }, (response) => {
-      const certificate = new X509Certificate((response.socket as TLSSocket).getPeerCertificate().raw);
-      let text = "";
-      response.on("data", (chunk) => {
-        text += chunk;
-      });
-      response.on("end", () =>
-        resolve({ status: response.statusCode ?? 0, body: JSON.parse(text), certificate }),
-      );
-    });
-    request.on("error", reject).end();
-  });
 }
 
 const valueListSchema = z.object({
@@ -148,7 +147,19 @@ describe("the external metrics API", () => {
     const valueFor = async (more: string) =>
       valueListSchema.parse((await ask(scaler.port, pathOf(port, more))).body).items[0].value;
     expect(await valueFor(",model=clothing-model")).toBe("4");
-    expect(await valueFor(",model=other")).toBe("0");
+  });
+
+  it("takes a label that no sample has for a mistake, unless there are no samples at all", async () => {
+    const { pods, addresses, port } = await startPods(2);
+    const scaler = await start(async () => addresses);
+    const asking = () => ask(scaler.port, pathOf(port, ",model=clothing-modle"));
+    const { status, body } = await asking();
+    expect(status).toBe(400);
+    expect(statusSchema.parse(body).message).toContain(
+      'labels was "model="clothing-modle"", expected those of',
+    );
+    for (const pod of pods) pod.hasModel = false;
+    expect(valueListSchema.parse((await asking()).body).items[0].value).toBe("0");
   });
 
   it("takes a pod that does not answer in time for one as busy as the others, and counts it as failed", async () => {
@@ -225,7 +236,6 @@ describe("the external metrics API", () => {
     expect(own.certificate.verify(own.certificate.publicKey)).toBe(true);
 
     const given = await makeCertificate();
-    const folder = await mkdtemp(path.join(tmpdir(), "vitrine-scaler-"));
     const tlsCertFile = path.join(folder, "tls.crt");
     const tlsKeyFile = path.join(folder, "tls.key");
     await Promise.all([writeFile(tlsCertFile, given.cert), writeFile(tlsKeyFile, given.key)]);
@@ -235,6 +245,7 @@ describe("the external metrics API", () => {
       grpcPort: 0,
       adminPort: 0,
       clusterDomain: "cluster.local",
+      ...trust,
     };
     const logger = createLogger({ name: "scaler", level: "silent", stream: process.stderr });
     const config = {
@@ -348,5 +359,15 @@ describe("KEDA's external scaler", () => {
     expect(await saying({ targetValue: "many" })).toBe('3 targetValue was "many"');
     expect(await saying({ targetValue: "0" })).toBe('3 targetValue was "0"');
     expect(await saying({ service: "../x" })).toBe('3 service was "../x"');
+  });
+
+  it("is told nothing of another namespace", async () => {
+    const scaler = await start(async () => []);
+    const scaledObjectRef = { ...ref(80), namespace: "payments" };
+    const asking = foreign(scaler.grpcPort).call(GET_METRICS, { scaledObjectRef, metricName: "s0" });
+    await expect(asking).rejects.toMatchObject({
+      code: grpc.status.PERMISSION_DENIED,
+      details: 'namespace was "payments", expected vitrine (--namespace)',
+    });
   });
 });

@@ -3,7 +3,7 @@ import { lookup as systemLookup } from "node:dns/promises";
 import { get } from "node:http";
 import { ServeError } from "@vitrine/protocol/status";
 import { withDeadline } from "@vitrine/runtime/deadline";
-import { sumOfMetric } from "@vitrine/runtime/metrics-text";
+import { type MetricSum, readMetric } from "@vitrine/runtime/metrics-text";
 import type { Counter } from "prom-client";
 
 /** What an autoscaler asks for: the sum of one gauge over the pods behind a headless Service. */
@@ -18,6 +18,8 @@ export interface WorkQuery {
 }
 
 export interface WorkCounterOptions {
+  /** Those that may be asked about. */
+  readonly namespaces: ReadonlySet<string>;
   readonly clusterDomain: string;
   readonly timeoutMs: number;
   /** Told of each pod that was asked and did not answer in time, or not sensibly. */
@@ -26,7 +28,11 @@ export interface WorkCounterOptions {
   readonly lookup?: (host: string) => Promise<readonly string[]>;
 }
 
-/** @throws {ServeError} MODEL_UNAVAILABLE when less than half of the pods say it: an autoscaler then takes none away. */
+/**
+ * @throws {ServeError} MODEL_UNAVAILABLE when less than half of the pods say it: an autoscaler then takes none away.
+ *   REQUEST_INVALID with PERMISSION_DENIED for another namespace; with INVALID_ARGUMENT when there are samples, and none
+ *   has the labels asked for: a word that was misspelt must not look like idleness.
+ */
 export type CountWork = (query: WorkQuery, signal: AbortSignal) => Promise<number>;
 
 /** A tier's /metrics has some tens of kilobytes. */
@@ -66,7 +72,7 @@ function invalid(what: string, was: string, expected: string): ServeError {
  * answered by the pods that are ready at that moment.
  */
 export function createWorkCounter(options: WorkCounterOptions): CountWork {
-  const { clusterDomain, timeoutMs, failed, failures, lookup = lookupAll } = options;
+  const { namespaces, clusterDomain, timeoutMs, failed, failures, lookup = lookupAll } = options;
 
   async function addresses({ service, namespace }: WorkQuery): Promise<readonly string[]> {
     const host = `${service}.${namespace}.svc.${clusterDomain}`;
@@ -83,12 +89,16 @@ export function createWorkCounter(options: WorkCounterOptions): CountWork {
     }
   }
 
-  async function partOf(address: string, query: WorkQuery, signal: AbortSignal): Promise<number | undefined> {
+  async function partOf(
+    address: string,
+    query: WorkQuery,
+    signal: AbortSignal,
+  ): Promise<MetricSum | undefined> {
     try {
       const text = await fetchMetrics(address, query.port, signal);
-      const sum = sumOfMetric(text, query.metric, query.labels);
-      if (sum === undefined) throw new Error(`its /metrics has no ${query.metric}`);
-      return sum;
+      const part = readMetric(text, query.metric, query.labels);
+      if (part === undefined) throw new Error(`its /metrics has no ${query.metric}`);
+      return part;
     } catch (error) {
       failures.inc();
       failed(address, error);
@@ -97,6 +107,13 @@ export function createWorkCounter(options: WorkCounterOptions): CountWork {
   }
 
   return async (query, caller) => {
+    if (!namespaces.has(query.namespace)) {
+      throw new ServeError(
+        "REQUEST_INVALID",
+        `namespace was "${query.namespace}", expected ${[...namespaces].join(" or ")} (--namespace)`,
+        { code: "PERMISSION_DENIED" },
+      );
+    }
     const pods = await addresses(query);
     const parts = await withDeadline(timeoutMs, caller, (limit) =>
       Promise.all(pods.map((address) => partOf(address, query, limit))),
@@ -104,7 +121,12 @@ export function createWorkCounter(options: WorkCounterOptions): CountWork {
     const answered = parts.filter((part) => part !== undefined);
     // A server that is too busy to answer has work, too: it counts as much as the others have on average.
     if (answered.length > 0 && answered.length * 2 >= pods.length) {
-      return (answered.reduce((sum, part) => sum + part, 0) * pods.length) / answered.length;
+      // One pod without a match may have yet to load the model. No pod with one, though there are samples, is a misspelling.
+      if (answered.some(({ samples }) => samples > 0) && answered.every(({ matching }) => matching === 0)) {
+        const labels = [...query.labels].map(([key, value]) => `${key}="${value}"`).join(", ");
+        throw invalid("labels", labels, `those of a sample of ${query.metric} in ${query.service}`);
+      }
+      return (answered.reduce((total, { sum }) => total + sum, 0) * pods.length) / answered.length;
     }
     throw new ServeError(
       "MODEL_UNAVAILABLE",

@@ -10,10 +10,12 @@ export const scalerCommandSettings = { ...scalerSettings, drainGraceMs: drainGra
 export const scaler = defineCommand({
   name: "scaler",
   description: `Adds up a gauge of /metrics, such as vitrine_model_server_waiting_requests, over the pods of a headless Service, and
-answers it as Kubernetes' external metrics API (HTTPS) and as KEDA's external scaler (gRPC).`,
+answers it as Kubernetes' external metrics API (HTTPS, to the API server alone) and as KEDA's external scaler (gRPC). Made
+for a pod, whose account tells it how the API server proves itself and which namespace it may be asked about.`,
   examples: [
-    ["vitrine scaler", "HTTPS on 8443, gRPC on 9090, probes and its own metrics on 8080"],
+    ["vitrine scaler", "in a pod: HTTPS on 8443, gRPC on 9090, probes and its own metrics on 8080"],
     ["vitrine scaler --tls-cert-file tls.crt --tls-key-file tls.key", "with a certificate of the cluster's"],
+    ["vitrine scaler --namespace shop --requestheader-client-ca-file front-proxy-ca.crt", "outside of a pod"],
   ],
   settings: scalerCommandSettings,
   async run({ config }, io) {
