@@ -11,13 +11,18 @@ export interface Line {
   readonly hasEnd: boolean;
 }
 
+/** A line was longer than those of the file should be; what comes after it cannot be read either. */
+export class LineTooLong extends RangeError {
+  override readonly name = "LineTooLong";
+}
+
 const NEWLINE = 0x0a;
 
 /**
  * Yields a file's lines. A file that begins with gzip's magic bytes is unzipped, whatever its name is.
  *
  * @param maxBytes of one line: a file without line ends must not fill the memory.
- * @throws {Error} of the system or of zlib; a RangeError that names the line that is longer than `maxBytes`.
+ * @throws {Error} of the system or of zlib; a LineTooLong that names the line that is longer than `maxBytes`.
  */
 export async function* readLines(file: string, maxBytes: number): AsyncGenerator<Line> {
   let rest: Buffer = Buffer.alloc(0);
@@ -32,7 +37,7 @@ export async function* readLines(file: string, maxBytes: number): AsyncGenerator
     }
     rest = bytes.subarray(start);
     if (rest.length > maxBytes) {
-      throw new RangeError(
+      throw new LineTooLong(
         `line ${number} of ${file} was longer than ${maxBytes} bytes, expected a text file`,
       );
     }

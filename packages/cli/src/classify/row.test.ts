@@ -1,8 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { expect, onTestFinished, test } from "vitest";
-import { readDoneRows } from "./resume.js";
+import { expect, test } from "vitest";
 import { CSV_HEADER, type Row, readDoneRow, rowFormatter } from "./row.js";
 
 const PANTS: Row = {
@@ -45,28 +41,4 @@ test.each(["jsonl", "csv"] as const)("a %s row is read back", (format) => {
   expect(readDoneRow(format, write(PANTS).trimEnd())).toEqual({ source: PANTS.source, topClass: "pants" });
   expect(readDoneRow(format, write(BROKEN).trimEnd())).toEqual({ source: "b.jpg", topClass: undefined });
   expect(readDoneRow(format, "something else")).toBeUndefined();
-});
-
-async function outputFile(text: string): Promise<string> {
-  const folder = await mkdtemp(path.join(tmpdir(), "resume-"));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  await writeFile(path.join(folder, "rows"), text);
-  return path.join(folder, "rows");
-}
-
-test("a row that was cut off while it was written is cut away", async () => {
-  const whole = rowFormatter("jsonl", 1)(PANTS);
-  const file = await outputFile(`${whole}{"source": "b.j`);
-  expect([...(await readDoneRows(file, "jsonl")).keys()]).toEqual([PANTS.source]);
-  expect(await readFile(file, "utf8")).toBe(whole);
-});
-
-test("a file of something else is refused, not appended to", async () => {
-  const file = await outputFile("dear diary\n");
-  await expect(readDoneRows(file, "csv")).rejects.toThrow(/line 1 of .* is no csv row/);
-  expect(await readFile(file, "utf8")).toBe("dear diary\n");
-});
-
-test("no file means no rows", async () => {
-  expect((await readDoneRows("/no/such/file", "jsonl")).size).toBe(0);
 });
