@@ -46,7 +46,7 @@ describe("the ScaledObject", () => {
   it("asks where the scaler listens", () => {
     const { metadata, spec } = kindIn("components/scaler/scaler.yaml", "Service");
     const { port } = spec.ports.find(({ name }: { name: string }) => name === "grpc");
-    expect(external.metadata.scalerAddress).toBe(`${metadata.name}.vitrine:${port}`);
+    expect(external.metadata.scalerAddress).toBe(`${metadata.name}.vitrine.svc:${port}`);
   });
 
   it("takes no model server away while the scaler says nothing", () => {
