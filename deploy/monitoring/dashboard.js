@@ -95,6 +95,7 @@ const rate = (metric, selector, by) => `sum by (${by}) (rate(${metric}{${selecto
 const percentiles = (histogram, selector) =>
   Object.fromEntries([0.5, 0.95, 0.99].map((q) => [`p${q * 100}`, quantile(q, histogram, selector)]));
 
+const PARTS = `${GATEWAY},stage!="total"`;
 const PREDICT = `${GATEWAY},route="/predict"`;
 
 const rows = {
@@ -140,7 +141,9 @@ const rows = {
       "Predictions in each stage",
       "short",
       {
-        "{{stage}}": rate("vitrine_gateway_stage_duration_seconds_sum", `${GATEWAY},stage!="total"`, "stage"),
+        "{{stage}}": rate("vitrine_gateway_stage_duration_seconds_sum", PARTS, "stage"),
+        // What the stages leave of the whole: nobody works on the picture yet.
+        "waiting for a worker": `clamp_min(sum(rate(vitrine_gateway_stage_duration_seconds_sum{${GATEWAY},stage="total"}[$__rate_interval])) - sum(rate(vitrine_gateway_stage_duration_seconds_sum{${PARTS}}[$__rate_interval])), 0)`,
       },
       { stacked: true, description: "Seconds of each stage per second: how many are in it at a time" },
     ),
