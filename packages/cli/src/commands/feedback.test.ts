@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { PassThrough } from "node:stream";
@@ -185,6 +185,50 @@ describe("vitrine feedback export", () => {
     const options = ["--split", "0.5", "--since", "2026-11-05", "--prune"];
     expect((await vitrine("export", kept, target, ...options)).talk).toContain("0 copied");
     expect(await picturesIn(target)).toEqual(before);
+  });
+
+  it("keeps a photo on its side when it is given again beside another", async () => {
+    now = Date.parse("2026-11-01T12:00:00Z");
+    const shades = Array.from({ length: 20 }, (_, index) => 10 * index);
+    for (const shade of shades) await give("pants", null, shade);
+    await vitrine("export", kept, target, "--split", "0.5");
+    const before = await picturesIn(target);
+    now += 1000;
+    for (const shade of shades) await give("pants", null, shade, shade + 2);
+    await vitrine("export", kept, target, "--split", "0.5");
+    expect(await picturesIn(target)).toHaveLength(40);
+    expect(await picturesIn(target)).toEqual(expect.arrayContaining(before));
+  });
+
+  it("moves a photo that was joined to an older item, so that it lies on one side alone", async () => {
+    now = Date.parse("2026-11-01T12:00:00Z");
+    const shades = Array.from({ length: 20 }, (_, index) => 10 * index);
+    for (const shade of shades) await give("pants", null, shade);
+    now += 1000;
+    for (const shade of shades) await give("pants", null, shade + 2);
+    await vitrine("export", kept, target, "--split", "0.5");
+    now += 1000;
+    await give("pants", null, ...shades, ...shades.map((shade) => shade + 2));
+    await vitrine("export", kept, target, "--split", "0.5");
+    const sides = new Set((await picturesIn(target)).map((name) => name.split(path.sep)[0]));
+    expect(await picturesIn(target)).toHaveLength(40);
+    expect(sides.size).toBe(1);
+  });
+
+  it("does not take the folder of corrections for exported pictures, by whatever path", async () => {
+    const inside = path.join(folder, "data", "train");
+    await mkdir(path.dirname(inside));
+    await rename(kept, inside);
+    await symlink(inside, kept);
+    await symlink(path.join(folder, "data"), target);
+    for (const [from, to] of [
+      [inside, path.join(folder, "data")],
+      [kept, target],
+      [kept, path.join(target, "train", "not", "there", "yet")],
+    ] as const) {
+      const { code, talk } = await vitrine("export", from, to, "--since", "2099-01-01", "--prune");
+      expect([code, talk]).toEqual([2, expect.stringContaining("expected another place")]);
+    }
   });
 
   it("lists them as CSV or JSON lines, without pictures", async () => {

@@ -1,5 +1,5 @@
 /** `vitrine feedback`: the corrections that a gateway kept, for training and for a look at them. */
-import { writeFile } from "node:fs/promises";
+import { realpath, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { EXIT_DONE, EXIT_FAILED, type Io } from "@vitrine/runtime/lifecycle";
 import { type Config, setting, UsageError } from "@vitrine/runtime/settings";
@@ -79,7 +79,7 @@ async function run(
     throw new UsageError(["target was missing, expected the folder or file to write"]);
   }
   const since = config.since === undefined ? undefined : new Date(config.since);
-  if (action === "export" && target !== undefined) checkTarget(folder, target, config);
+  if (action === "export" && target !== undefined) await checkTarget(folder, target, config);
   const corrections = await readCorrections(folder, since);
   if (corrections.broken.length > 0) {
     io.stderr.write(`records that cannot be read were passed over: ${corrections.broken.join(", ")}\n`);
@@ -96,16 +96,38 @@ async function run(
   return EXIT_DONE;
 }
 
-/** Below itself the folder of corrections would hold pictures that nobody removes when their time is over. */
-function checkTarget(folder: string, target: string, { format, prune }: FeedbackConfig): void {
+/**
+ * Below itself the folder of corrections would hold pictures that nobody removes when their time is over; above it, as
+ * `TARGET/train`, its own pictures would pass for exported ones, which --prune removes.
+ */
+async function checkTarget(folder: string, target: string, { format, prune }: FeedbackConfig): Promise<void> {
   if (format !== "folders") {
     if (prune) throw new UsageError(["--prune was given with a list, expected --format folders"]);
     return;
   }
   if (target === "-") throw new UsageError(["target was -, expected a folder, or --format csv or jsonl"]);
-  const within = path.relative(path.resolve(folder), path.resolve(target));
-  if (within === "" || (!within.startsWith("..") && !path.isAbsolute(within))) {
+  const [from, to] = await Promise.all([realPath(folder), realPath(target)]);
+  if (liesIn(from, to)) {
     throw new UsageError([`target ${target} lay in the folder of corrections, expected another place`]);
+  }
+  if (liesIn(to, from)) {
+    throw new UsageError([`the folder of corrections lay in the target ${target}, expected another place`]);
+  }
+}
+
+function liesIn(folder: string, place: string): boolean {
+  const within = path.relative(folder, place);
+  return within === "" || (within.split(path.sep)[0] !== ".." && !path.isAbsolute(within));
+}
+
+/** Without symbolic links, as far as there is anything at the path. */
+async function realPath(place: string): Promise<string> {
+  try {
+    return await realpath(place);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    const absolute = path.resolve(place);
+    return path.join(await realPath(path.dirname(absolute)), path.basename(absolute));
   }
 }
 

@@ -70,7 +70,9 @@ export async function readCorrections(folder: string, since: Date | undefined): 
         storedAt: record.stored_at,
         item: items.get(picture.sha256) ?? picture.sha256,
       };
-      bySha.set(picture.sha256, [...(bySha.get(picture.sha256) ?? []), labelled]);
+      const given = bySha.get(picture.sha256);
+      if (given === undefined) bySha.set(picture.sha256, [labelled]);
+      else given.push(labelled);
     }
   }
   const agreed: LabelledPicture[] = [];
@@ -94,24 +96,30 @@ export async function readCorrections(folder: string, since: Date | undefined): 
   };
 }
 
-/** Picture to item: pictures that were given together, also in turns, are one; its name is the least of their digests. */
+/**
+ * Picture to item: pictures that were given together, also in turns, are one. Its name is the first picture of its oldest record,
+ * so that a photo given again, beside others, does not take its item to the other side of a split.
+ *
+ * @param records in the order in which they were given.
+ */
 function itemsOf(records: readonly FeedbackRecord[]): Map<string, string> {
   const parents = new Map<string, string>();
+  const ages = new Map<string, number>();
   const rootOf = (sha256: string): string => {
     let root = sha256;
     for (let parent = parents.get(root); parent !== undefined; parent = parents.get(root)) root = parent;
     return root;
   };
   for (const { pictures } of records) {
-    const roots = [...new Set(pictures.map(({ sha256 }) => rootOf(sha256)))].sort();
+    for (const { sha256 } of pictures) if (!ages.has(sha256)) ages.set(sha256, ages.size);
+    const roots = [...new Set(pictures.map(({ sha256 }) => rootOf(sha256)))];
+    roots.sort((a, b) => (ages.get(a) ?? 0) - (ages.get(b) ?? 0));
     for (const root of roots.slice(1)) parents.set(root, roots[0] ?? root);
   }
-  return new Map(
-    records.flatMap(({ pictures }) => pictures.map(({ sha256 }) => [sha256, rootOf(sha256)] as const)),
-  );
+  return new Map([...ages.keys()].map((sha256) => [sha256, rootOf(sha256)]));
 }
 
-/** `validation` for that share of the items; an item stays where it is as others come and go. */
+/** `validation` for that share of the items; an item stays where it is as others come, unless one joins it to an older. */
 export function splitOf({ item }: LabelledPicture, validationShare: number): "train" | "validation" {
   return Number.parseInt(item.slice(0, 8), 16) / 2 ** 32 < validationShare ? "validation" : "train";
 }

@@ -43,6 +43,7 @@ export async function exportFolders(
     const place = path.join(to, placeOf(picture));
     places.add(placeOf(picture));
     if (await isPicture(place, picture)) {
+      if (validationShare !== undefined) await takeFromOtherSide(to, placeOf(picture));
       alreadyThere += 1;
       continue;
     }
@@ -52,11 +53,19 @@ export async function exportFolders(
       continue;
     }
     await writeWhole(place, bytes);
+    if (validationShare !== undefined) await takeFromOtherSide(to, placeOf(picture));
     copied += 1;
   }
   const gone = (await exportedBefore(to)).filter((place) => !places.has(place));
   if (prune) for (const place of gone) await rm(path.join(to, place), { force: true });
   return { copied, alreadyThere, missing, gone };
+}
+
+/** A picture whose item was joined to an older one by now: on both sides it would be trained on and validated with. */
+async function takeFromOtherSide(to: string, place: string): Promise<void> {
+  const [side = "", ...rest] = place.split(path.sep);
+  const other = side === "train" ? "validation" : "train";
+  await rm(path.join(to, other, ...rest), { force: true });
 }
 
 async function exportedBefore(to: string): Promise<string[]> {
