@@ -72,3 +72,19 @@ test("the same command is run once, however many findings name it", async () => 
   const { commands } = await fix([nodeDown, { ...nodeDown, subject: "node/1" }], { yes: true });
   expect(commands).toHaveLength(2);
 });
+
+test("changes with one undo are told it once", async () => {
+  const undo = ["kubectl", "rollout", "undo", "deployment/gateway", "--to-revision=3"];
+  const two = finding("grace-too-short", {
+    subject: "deployment/gateway",
+    problem: "it is so",
+    seen: "kubectl get deployment gateway",
+    mends: [safeMend("more time", ["kubectl", "patch"], undo), safeMend("a host", ["kubectl", "set"], undo)],
+  });
+  const { commands, said } = await fix([two], { yes: true });
+  expect(commands).toHaveLength(2);
+  expect(
+    said.match(/to take it back: kubectl rollout undo deployment\/gateway --to-revision=3/g),
+  ).toHaveLength(1);
+  expect(said).toContain("taken back by the same command as the change before");
+});

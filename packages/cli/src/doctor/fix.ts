@@ -32,6 +32,7 @@ export async function applyMends(
   let applied = 0;
   let failed = 0;
   const done = new Set<string>();
+  const undos = new Set<string>();
   try {
     for (const { subject, problem, mends } of bySeverity(findings)) {
       for (const { does, command = "", safe } of mends) {
@@ -50,7 +51,8 @@ export async function applyMends(
           talk.write(`  failed: ${said}\n`);
           break;
         }
-        talk.write(`  done${said === "" ? "" : `: ${said}`}\n  to take it back: ${safe.undo}\n`);
+        talk.write(`  done${said === "" ? "" : `: ${said}`}\n  ${undoText(safe.undo, undos)}\n`);
+        undos.add(safe.undo);
       }
     }
   } finally {
@@ -58,6 +60,11 @@ export async function applyMends(
   }
   signal.throwIfAborted();
   return { applied, failed };
+}
+
+/** Changes of one Deployment have one undo, which goes back to before the first of them. */
+function undoText(undo: string, undos: ReadonlySet<string>): string {
+  return undos.has(undo) ? "taken back by the same command as the change before" : `to take it back: ${undo}`;
 }
 
 /** Anything but a yes is a no, as is the end of the input. */

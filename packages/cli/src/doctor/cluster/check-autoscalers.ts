@@ -1,5 +1,6 @@
 /** HorizontalPodAutoscalers that show <unknown>, and the metrics-server that they ask. */
 import { type Finding, finding, type Mend, mend, safeMend } from "../finding.js";
+import { templateMend } from "./changes.js";
 import { firstLine } from "./check-images.js";
 import type { Autoscaler, Pod, Workload } from "./objects.js";
 import { placeOf } from "./places.js";
@@ -202,21 +203,21 @@ const COMMON_REQUESTS: Readonly<Record<string, string>> = { cpu: "250m", memory:
 
 function requestMends(
   snapshot: ClusterSnapshot,
-  { kind, metadata }: Workload,
+  workload: Workload,
   lacking: readonly { readonly name: string; readonly resource: string }[],
 ): Mend[] {
-  const target = `${kind.toLowerCase()}/${metadata.name}`;
   return [...new Set(lacking.map(({ name }) => name))].map((container) => {
     const requests = lacking
       .filter(({ name }) => name === container)
       .map(({ resource }) => `${resource}=${COMMON_REQUESTS[resource] ?? "1"}`);
-    return safeMend(
+    return templateMend(
+      snapshot,
+      workload,
       "request what it needs (vitrine bench --right-size measures it)",
-      [
-        ...inNamespace(snapshot, metadata.namespace, "set", "resources", target, `--containers=${container}`),
-        `--requests=${requests.join(",")}`,
-      ],
-      inNamespace(snapshot, metadata.namespace, "rollout", "undo", target),
+      {
+        verb: ["set", "resources"],
+        flags: [`--containers=${container}`, `--requests=${requests.join(",")}`],
+      },
     );
   });
 }

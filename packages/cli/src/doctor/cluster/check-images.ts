@@ -1,5 +1,6 @@
 /** Containers that do not start because of their image. */
-import { type Finding, finding, type Mend, mend, safeMend } from "../finding.js";
+import { type Finding, finding, type Mend, mend } from "../finding.js";
+import { isOurPod, targetOf, templateMend } from "./changes.js";
 import type { Container, ContainerStatus, Pod } from "./objects.js";
 import { loadMends, takesLocalImages } from "./places.js";
 import {
@@ -81,7 +82,7 @@ function checkContainer(
       problem: `${image} is not on ${pod.spec.nodeName ?? "the node"}${isKnownMissing ? ", nor is it in this machine's docker" : ""}`,
       mends: [
         ...(isKnownMissing ? [mend(`build ${image} first`, ["docker", "build", "--tag", image, "."])] : []),
-        ...loadMends(snapshot, image),
+        ...loadMends(snapshot, image, isOurPod(snapshot, pod)),
         ...policyMends(snapshot, pod, container),
       ],
     });
@@ -97,14 +98,12 @@ function checkContainer(
 function policyMends(snapshot: ClusterSnapshot, pod: Pod, { name, imagePullPolicy }: Container): Mend[] {
   const workload = workloadOf(snapshot, pod);
   if (imagePullPolicy !== "Always" || workload === undefined) return [];
-  const target = `${workload.kind.toLowerCase()}/${workload.metadata.name}`;
   const patch = { spec: { template: { spec: { containers: [{ name, imagePullPolicy: "IfNotPresent" }] } } } };
   return [
-    safeMend(
-      "let the node use the image that it has",
-      inNamespace(snapshot, pod.metadata.namespace, "patch", target, "--patch", JSON.stringify(patch)),
-      inNamespace(snapshot, pod.metadata.namespace, "rollout", "undo", target),
-    ),
+    templateMend(snapshot, workload, "let the node use the image that it has", {
+      verb: ["patch"],
+      flags: ["--patch", JSON.stringify(patch)],
+    }),
   ];
 }
 
@@ -124,11 +123,11 @@ function pullMends(snapshot: ClusterSnapshot, pod: Pod, { image, name }: Contain
   if (/no such host|dial tcp|i\/o timeout|connection refused|network is unreachable/i.test(message)) {
     return [
       mend(`let the nodes reach ${registry}, or give them the image by their runtime's own tool`),
-      ...loadMends(snapshot, image),
+      ...loadMends(snapshot, image, isOurPod(snapshot, pod)),
     ];
   }
   const workload = workloadOf(snapshot, pod);
-  const target = workload && `${workload.kind.toLowerCase()}/${workload.metadata.name}`;
+  const target = workload && targetOf(workload);
   return [
     mend(`push it, if ${registry} lacks it`, ["docker", "push", image]),
     ...(target === undefined
@@ -156,7 +155,7 @@ function wrongArchitecture(snapshot: ClusterSnapshot, pod: Pod, container: Conta
       mend("build it for the nodes (with buildx for several: --platform linux/amd64,linux/arm64)", [
         ...["docker", "build", "--platform", platform, "--tag", container.image, "."],
       ]),
-      ...loadMends(snapshot, container.image).map(({ does, command }) =>
+      ...loadMends(snapshot, container.image, false).map(({ does, command }) =>
         command === undefined ? { does } : { does: `then ${does}`, command },
       ),
     ],

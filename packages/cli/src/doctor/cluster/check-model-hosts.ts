@@ -1,8 +1,9 @@
 /** Where gateways look for the model tier: whether it is there, and whether all of it is reached. */
-import { type Finding, finding, type Mend, mend, safeMend } from "../finding.js";
+import { type Finding, finding, type Mend, mend } from "../finding.js";
+import { isOurs, mendIf, targetOf, templateMend } from "./changes.js";
 import type { Service, Workload } from "./objects.js";
 import { type ClusterSnapshot, inNamespace, nameOf, selects } from "./snapshot.js";
-import { hasPort, modelHostsOf } from "./tiers-in-cluster.js";
+import { isModelWorkload, modelHostsOf } from "./tiers-in-cluster.js";
 
 export function checkModelHosts(snapshot: ClusterSnapshot): Finding[] {
   return snapshot.workloads.flatMap((workload) =>
@@ -26,7 +27,7 @@ function checkModelHost(
   const subject = nameOf(workload.kind, workload.metadata);
   const seen = `container ${container}: TF_SERVING_HOST=${host}:${port}`;
   if (/^(localhost|127\.)/.test(host)) {
-    if (hasPort(workload, port)) return undefined;
+    if (mayHaveCompany(workload)) return undefined;
     return finding("model-host-unknown", {
       subject,
       problem: `it looks for the model server at ${host}:${port}, which is the pod itself`,
@@ -62,24 +63,62 @@ function checkModelHost(
   return notHeadless(snapshot, workload, container, service, port);
 }
 
+/** A model server beside the gateway need not declare its port: `containerPort` only informs. */
+function mayHaveCompany({ spec }: Workload): boolean {
+  const { containers, initContainers } = spec.template.spec;
+  return containers.length > 1 || initContainers.some(({ restartPolicy }) => restartPolicy === "Always");
+}
+
 /** Points the gateway to the Service that has the gRPC port, where there is one. */
-function hostMend(snapshot: ClusterSnapshot, { kind, metadata }: Workload, container: string): Mend {
-  const candidate = snapshot.services.find(
-    ({ metadata: { namespace }, spec }) =>
-      namespace === metadata.namespace && spec.ports.some(({ port }) => port === 8500),
+function hostMend(snapshot: ClusterSnapshot, gateway: Workload, container: string): Mend {
+  const { namespace } = gateway.metadata;
+  const candidate = grpcService(snapshot, namespace);
+  const change = (host: string) => ({
+    verb: ["set", "env"],
+    flags: [`--containers=${container}`, `TF_SERVING_HOST=${host}:${GRPC_PORT}`],
+  });
+  if (candidate === undefined) {
+    const { verb, flags } = change("SERVICE");
+    const words = inNamespace(snapshot, namespace, ...verb, targetOf(gateway), ...flags);
+    return mend("name the model tier's Service", words);
+  }
+  const { name } = candidate.metadata;
+  const found = templateMend(
+    snapshot,
+    gateway,
+    `look at Service ${name}, which has the gRPC port`,
+    change(name),
   );
-  const target = `${kind.toLowerCase()}/${metadata.name}`;
-  const words = (host: string): string[] => [
-    ...inNamespace(snapshot, metadata.namespace, "set", "env", target, `--containers=${container}`),
-    `TF_SERVING_HOST=${host}:8500`,
-  ];
-  return candidate === undefined
-    ? mend("name the model tier's Service", words("SERVICE"))
-    : safeMend(
-        `look at Service ${candidate.metadata.name}, which has the gRPC port`,
-        words(candidate.metadata.name),
-        inNamespace(snapshot, metadata.namespace, "rollout", "undo", target),
-      );
+  return servesModels(snapshot, candidate) ? found : withoutFix(found);
+}
+
+const GRPC_PORT = 8500;
+
+/** The headless one, where several have the same pods. Undefined: there is none, or there are several model tiers. */
+function grpcService({ services }: ClusterSnapshot, namespace: string): Service | undefined {
+  const all = services.filter(
+    ({ metadata, spec }) =>
+      metadata.namespace === namespace && spec.ports.some(({ port }) => port === GRPC_PORT),
+  );
+  const tiers = new Set(all.map(({ spec }) => JSON.stringify(Object.entries(spec.selector).sort())));
+  if (tiers.size > 1) return undefined;
+  return all.find(({ spec }) => spec.clusterIP === "None") ?? all[0];
+}
+
+/** Other programs have a port 8500, too: Consul's HTTP for one. */
+function servesModels({ workloads }: ClusterSnapshot, { metadata, spec }: Service): boolean {
+  return workloads.some((one) => {
+    const { template } = one.spec;
+    if (one.metadata.namespace !== metadata.namespace) return false;
+    if (!selects(spec.selector, template.metadata.labels) || !isModelWorkload(one)) return false;
+    return (
+      isOurs(one) || template.spec.containers.some(({ image }) => /(^|\/)tensorflow\/serving\b/.test(image))
+    );
+  });
+}
+
+function withoutFix({ does, command }: Mend): Mend {
+  return command === undefined ? { does } : { does, command };
 }
 
 function notHeadless(
@@ -96,14 +135,23 @@ function notHeadless(
       selects(service.spec.selector, one.spec.template.metadata.labels),
   );
   const headless = `${name}-pods`;
-  const target = `${gateway.kind.toLowerCase()}/${gateway.metadata.name}`;
+  // Another namespace may be somebody else's.
+  const isNear = namespace === gateway.metadata.namespace;
+  const change = templateMend(snapshot, gateway, "and let the gateway use it", {
+    verb: ["set", "env"],
+    flags: [
+      `--containers=${container}`,
+      `TF_SERVING_HOST=${headless}${isNear ? "" : `.${namespace}`}:${port}`,
+    ],
+  });
   const targetPort = service.spec.ports.find((one) => one.port === port)?.targetPort ?? port;
   return finding("model-service-not-headless", {
     subject: nameOf(gateway.kind, gateway.metadata),
     problem: `it reaches the model tier through Service ${name}, which has one address for all pods${model?.spec.replicas === undefined ? "" : ` (${model.spec.replicas} wanted)`}`,
     seen: `kubectl get service ${name}: clusterIP ${service.spec.clusterIP ?? "unknown"}`,
     mends: [
-      safeMend(
+      mendIf(
+        isNear && change.safe !== undefined,
         "make a headless Service beside it, whose name has the address of each pod",
         [
           ...inNamespace(snapshot, namespace, "expose", `service/${name}`, `--name=${headless}`),
@@ -113,21 +161,7 @@ function notHeadless(
         ],
         inNamespace(snapshot, namespace, "delete", "service", headless),
       ),
-      safeMend(
-        "and let the gateway use it",
-        [
-          ...inNamespace(
-            snapshot,
-            gateway.metadata.namespace,
-            "set",
-            "env",
-            target,
-            `--containers=${container}`,
-          ),
-          `TF_SERVING_HOST=${headless}${namespace === gateway.metadata.namespace ? "" : `.${namespace}`}:${port}`,
-        ],
-        inNamespace(snapshot, gateway.metadata.namespace, "rollout", "undo", target),
-      ),
+      isNear ? change : withoutFix(change),
     ],
   });
 }

@@ -1,7 +1,8 @@
 /** Containers that end, that were not created, or that are not ready. */
 import { z } from "zod";
-import { type Finding, finding, type Mend, mend, safeMend } from "../finding.js";
+import { type Finding, finding, type Mend, mend } from "../finding.js";
 import { limitFor } from "../memory-need.js";
+import { templateMend } from "./changes.js";
 import { containersOf, firstLine, isOtherArchitecture } from "./check-images.js";
 import { bytesOf, type Container, type ContainerStatus, type Pod } from "./objects.js";
 import {
@@ -15,6 +16,9 @@ import {
 
 /** A pod younger than this may still be about to become ready. */
 const STARTING_MS = 30_000;
+
+/** A run that ended for want of memory longer ago than this, and was followed by one that lasts, is history. */
+const RECENT_MS = 3_600_000;
 
 const NOT_CREATED: ReadonlySet<string> = new Set([
   "CreateContainerConfigError",
@@ -40,8 +44,8 @@ function checkContainer(
   if (isOtherArchitecture(snapshot, pod, status)) return undefined;
   const { state, lastState } = status;
   const end = state.terminated ?? lastState.terminated;
-  const isWaiting = state.waiting?.reason === "CrashLoopBackOff" || state.terminated !== undefined;
-  if (end?.reason === "OOMKilled") return outOfMemory(snapshot, pod, container, status);
+  const isOver = state.running !== undefined && endedLongAgo(snapshot, end?.finishedAt);
+  if (end?.reason === "OOMKilled" && !isOver) return outOfMemory(snapshot, pod, container, status);
   if (state.waiting !== undefined && NOT_CREATED.has(state.waiting.reason)) {
     return finding("container-not-created", {
       subject: subjectOf(snapshot, pod),
@@ -50,9 +54,26 @@ function checkContainer(
       mends: notCreatedMends(snapshot, pod, state.waiting.message),
     });
   }
-  const isInit = pod.spec.initContainers.includes(container);
-  if (isWaiting && !(isInit && end?.exitCode === 0)) return crashLoop(snapshot, pod, container, status);
+  if (state.terminated !== undefined && isForGood(pod, container, state.terminated.exitCode)) {
+    return undefined;
+  }
+  const isWaiting = state.waiting?.reason === "CrashLoopBackOff" || state.terminated !== undefined;
+  if (isWaiting) return crashLoop(snapshot, pod, container, status);
   return notReady(snapshot, pod, container, status);
+}
+
+/** By the API server's clock, or this machine's. Without a time it may have been this moment. */
+function endedLongAgo({ serverTime, now }: ClusterSnapshot, finishedAt: string | null | undefined): boolean {
+  return (serverTime ?? now) - Date.parse(finishedAt ?? "") > RECENT_MS;
+}
+
+/** True for a container that did its work and shall not start again, and for those of which a Job gives account. */
+function isForGood({ metadata, spec }: Pod, container: Container, exitCode: number | undefined): boolean {
+  const isInit = spec.initContainers.includes(container);
+  const restarts =
+    container.restartPolicy ?? (isInit && spec.restartPolicy === "Always" ? "OnFailure" : spec.restartPolicy);
+  if (exitCode === 0) return restarts !== "Always";
+  return restarts === "Never" && metadata.ownerReferences.some(({ kind }) => kind === "Job");
 }
 
 function outOfMemory(
@@ -66,7 +87,7 @@ function outOfMemory(
   const raised = bytes === undefined ? undefined : limitFor(bytes * 2);
   return finding("out-of-memory", {
     subject: subjectOf(snapshot, pod),
-    problem: `container ${container.name} took more memory than ${limit === undefined ? "its node has" : `its limit, ${limit}`}, ${restartCount} times`,
+    problem: `container ${container.name} took more memory than ${limit === undefined ? "its node has" : `its limit, ${limit}`} (${restartCount} restarts)`,
     seen: `kubectl get pod ${pod.metadata.name}: the last run ended with OOMKilled`,
     mends:
       raised === undefined
@@ -81,7 +102,7 @@ function outOfMemory(
   });
 }
 
-/** `kubectl set resources` of the pod's workload, which its own rollout history takes back. */
+/** `kubectl set resources` of the pod's workload. */
 function setResources(
   snapshot: ClusterSnapshot,
   pod: Pod,
@@ -91,14 +112,11 @@ function setResources(
 ): Mend[] {
   const workload = workloadOf(snapshot, pod);
   if (workload === undefined) return [mend(does)];
-  const target = `${workload.kind.toLowerCase()}/${workload.metadata.name}`;
-  const { namespace } = workload.metadata;
   return [
-    safeMend(
-      does,
-      inNamespace(snapshot, namespace, "set", "resources", target, `--containers=${name}`, ...flags),
-      inNamespace(snapshot, namespace, "rollout", "undo", target),
-    ),
+    templateMend(snapshot, workload, does, {
+      verb: ["set", "resources"],
+      flags: [`--containers=${name}`, ...flags],
+    }),
   ];
 }
 

@@ -1,6 +1,8 @@
 /** Services and ingresses with nobody behind them, and gateways that name a model tier which is not there. */
-import { type Finding, finding, type Mend, mend, safeMend } from "../finding.js";
-import type { Pod, Service, Workload } from "./objects.js";
+import { type Finding, finding, type Mend, mend } from "../finding.js";
+import { isOurService, isOurs, serviceMend, targetOf } from "./changes.js";
+import { checkServicePorts } from "./check-service-ports.js";
+import type { Service, Workload } from "./objects.js";
 import { placeOf } from "./places.js";
 import {
   type ClusterSnapshot,
@@ -36,7 +38,7 @@ function checkService(snapshot: ClusterSnapshot, service: Service, troubled: Rea
   );
   const subject = nameOf("service", metadata);
   if (pods.length === 0 && workloads.length === 0) return [selectsNothing(snapshot, service)];
-  const wrongPort = checkPorts(snapshot, service, pods);
+  const wrongPort = checkServicePorts(snapshot, service, pods, workloads);
   if (wrongPort.length > 0) return wrongPort;
   const ready = snapshot.endpointSlices
     .filter((slice) => slice.metadata.namespace === metadata.namespace)
@@ -70,10 +72,9 @@ function checkService(snapshot: ClusterSnapshot, service: Service, troubled: Rea
   ];
 }
 
-function scaleMend(snapshot: ClusterSnapshot, { kind, metadata }: Workload): Mend {
-  const target = `${kind.toLowerCase()}/${metadata.name}`;
+function scaleMend(snapshot: ClusterSnapshot, workload: Workload): Mend {
   return mend("give it a pod again, unless that was on purpose", [
-    ...inNamespace(snapshot, metadata.namespace, "scale", target, "--replicas=1"),
+    ...inNamespace(snapshot, workload.metadata.namespace, "scale", targetOf(workload), "--replicas=1"),
   ]);
 }
 
@@ -83,91 +84,63 @@ function selectorText(selector: Readonly<Record<string, string>>): string {
     .join(",");
 }
 
-function selectsNothing(snapshot: ClusterSnapshot, { metadata, spec }: Service): Finding {
+function selectsNothing(snapshot: ClusterSnapshot, service: Service): Finding {
+  const { metadata, spec } = service;
   const near = snapshot.workloads.filter((one) => one.metadata.namespace === metadata.namespace);
-  const wanted =
-    near.find((one) => one.metadata.name === metadata.name) ??
-    onlyOne(
-      near.filter((one) => spec.ports.some(({ targetPort, port }) => hasPort(one, targetPort ?? port))),
-    );
-  const mends =
-    wanted === undefined
-      ? [mend("give the pods these labels, or the Service the labels of its pods")]
-      : [
-          jsonPatch(
-            snapshot,
-            metadata,
-            `send to the pods of ${wanted.metadata.name}`,
-            "/spec/selector",
-            wanted.spec.selector.matchLabels,
-            spec.selector,
-          ),
-        ];
+  const namesake = near.find((one) => one.metadata.name === metadata.name);
+  const withPort = near.filter((one) =>
+    spec.ports.some(({ targetPort, port }) => hasPort(one, targetPort ?? port)),
+  );
+  const wanted = namesake ?? onlyOne(withPort);
   return finding("service-selects-nothing", {
     subject: nameOf("service", metadata),
     problem: `its selector ${selectorText(spec.selector)} fits no pod${wanted === undefined ? "" : `; those of ${wanted.metadata.name} have ${selectorText(wanted.spec.selector.matchLabels)}`}`,
     seen: `kubectl get pods --selector=${selectorText(spec.selector)}: none`,
-    mends,
+    mends: [
+      wanted === undefined
+        ? mend("give the pods these labels, or the Service the labels of its pods")
+        : selectorMend(snapshot, service, wanted, near),
+    ],
+  });
+}
+
+/**
+ * Safe only where no more than a value is misspelt: a Service without pods may wait for those of a controller that
+ * doctor does not know (a canary, a function scaled to nothing), which often adds labels of its own to the selector.
+ */
+function selectorMend(
+  snapshot: ClusterSnapshot,
+  service: Service,
+  wanted: Workload,
+  near: readonly Workload[],
+): Mend {
+  const { metadata, spec } = service;
+  const { labels } = wanted.spec.template.metadata;
+  const spelt = Object.fromEntries(
+    Object.keys(spec.selector).flatMap((key) => {
+      const value = labels[key];
+      return value === undefined ? [] : [[key, value]];
+    }),
+  );
+  const isWhole = Object.keys(spelt).length === Object.keys(spec.selector).length;
+  const isAlone = near.every((one) => one === wanted || !selects(spelt, one.spec.template.metadata.labels));
+  const isSafe =
+    isWhole &&
+    isAlone &&
+    wanted.metadata.name === metadata.name &&
+    isOurs(wanted) &&
+    isOurService(service, [wanted]);
+  return serviceMend(snapshot, metadata, {
+    isSafe,
+    does: `send to the pods of ${wanted.metadata.name}${isSafe ? "" : ", if it was meant for them"}`,
+    path: "/spec/selector",
+    value: isWhole && isAlone ? spelt : wanted.spec.selector.matchLabels,
+    former: spec.selector,
   });
 }
 
 function onlyOne<T>(items: readonly T[]): T | undefined {
   return items.length === 1 ? items[0] : undefined;
-}
-
-function jsonPatch(
-  snapshot: ClusterSnapshot,
-  { name, namespace }: Service["metadata"],
-  does: string,
-  path: string,
-  value: unknown,
-  former: unknown,
-): Mend {
-  const patch = (set: unknown): string[] => [
-    ...inNamespace(snapshot, namespace, "patch", `service/${name}`, "--type=json"),
-    `--patch=${JSON.stringify([{ op: "replace", path, value: set }])}`,
-  ];
-  return safeMend(does, patch(value), patch(former));
-}
-
-function checkPorts(snapshot: ClusterSnapshot, { metadata, spec }: Service, pods: readonly Pod[]): Finding[] {
-  const declared = pods.map((pod) => pod.spec.containers.flatMap(({ ports }) => ports));
-  if (pods.length === 0 || declared.every((ports) => ports.length === 0)) return [];
-  return spec.ports.flatMap(({ name, port, targetPort = port }, index) => {
-    const isThere = declared.some((ports) =>
-      ports.some((one) => one.name === targetPort || one.containerPort === targetPort),
-    );
-    if (isThere) return [];
-    const known = new Map(declared.flat().map((one) => [one.containerPort, one.name]));
-    const right =
-      [...known].find(([containerPort, portName]) => portName === name || containerPort === port)?.[0] ??
-      onlyOne([...known.keys()]);
-    const list = [...known].map(([number, word]) =>
-      word === undefined ? `${number}` : `${word} (${number})`,
-    );
-    return [
-      finding("service-wrong-port", {
-        subject: nameOf("service", metadata),
-        problem: `its port ${port} goes to ${targetPort}, which no container of its pods has; they have ${list.join(", ")}`,
-        seen: `kubectl get service ${metadata.name}: targetPort ${targetPort}`,
-        mends: [
-          right === undefined
-            ? mend(
-                "name one of them as targetPort",
-                inNamespace(snapshot, metadata.namespace, "edit", "service", metadata.name),
-              )
-            : jsonPatch(
-                snapshot,
-                metadata,
-                `send to ${right}`,
-                `/spec/ports/${index}/targetPort`,
-                right,
-                targetPort,
-              ),
-        ],
-      }),
-    ];
-  });
 }
 
 function checkIngresses(snapshot: ClusterSnapshot): Finding[] {

@@ -1,6 +1,7 @@
 /** What works today and fails on a bad day: probes, grace periods, limits, budgets and network policies. */
-import { type Finding, finding, type Mend, mend, safeMend } from "../finding.js";
+import { type Finding, finding, type Mend, mend } from "../finding.js";
 import { limitFor, mebibytes, modelServerBytes, modelServerPeakBytes } from "../memory-need.js";
+import { isOurBudget, mendIf, targetOf, templateMend } from "./changes.js";
 import { bytesOf, type Container, type Workload } from "./objects.js";
 import { type ClusterSnapshot, inNamespace, nameOf, selects } from "./snapshot.js";
 import { isGateway, isModelServer, isVitrine, settingOf } from "./tiers-in-cluster.js";
@@ -22,14 +23,6 @@ export function checkWorkloads(snapshot: ClusterSnapshot, modelBytes: number | u
     ...checkUsage(snapshot),
     ...checkBudgets(snapshot),
   ];
-}
-
-function targetOf({ kind, metadata }: Workload): string {
-  return `${kind.toLowerCase()}/${metadata.name}`;
-}
-
-function undoOf(snapshot: ClusterSnapshot, workload: Workload): string[] {
-  return inNamespace(snapshot, workload.metadata.namespace, "rollout", "undo", targetOf(workload));
 }
 
 function checkProbes(snapshot: ClusterSnapshot, workload: Workload): Finding[] {
@@ -101,14 +94,10 @@ function checkGrace(snapshot: ClusterSnapshot, workload: Workload): Finding[] {
       problem: `container ${container.name} may take ${neededS} s to end (preStop ${preStopS} s, drain wait ${waitMs / 1000} s, drain grace ${drainMs / 1000} s), and is killed after ${graceS} s`,
       seen: `kubectl get ${kind.toLowerCase()} ${metadata.name}: terminationGracePeriodSeconds ${graceS}`,
       mends: [
-        safeMend(
-          "give it that time and 5 s more",
-          [
-            ...inNamespace(snapshot, metadata.namespace, "patch", targetOf(workload)),
-            `--patch=${JSON.stringify(patch)}`,
-          ],
-          undoOf(snapshot, workload),
-        ),
+        templateMend(snapshot, workload, "give it that time and 5 s more", {
+          verb: ["patch"],
+          flags: [`--patch=${JSON.stringify(patch)}`],
+        }),
       ],
     });
   });
@@ -138,14 +127,11 @@ function raiseLimit(
   container: Container,
   limit: string,
 ): Mend {
-  return safeMend(
+  return templateMend(
+    snapshot,
+    workload,
     "raise the limit; vitrine bench --right-size measures what it needs",
-    [
-      ...inNamespace(snapshot, workload.metadata.namespace, "set", "resources", targetOf(workload)),
-      `--containers=${container.name}`,
-      `--limits=memory=${limit}`,
-    ],
-    undoOf(snapshot, workload),
+    { verb: ["set", "resources"], flags: [`--containers=${container.name}`, `--limits=memory=${limit}`] },
   );
 }
 
@@ -179,7 +165,8 @@ function checkUsage(snapshot: ClusterSnapshot): Finding[] {
 }
 
 function checkBudgets(snapshot: ClusterSnapshot): Finding[] {
-  return snapshot.disruptionBudgets.flatMap(({ metadata, spec, status }) => {
+  return snapshot.disruptionBudgets.flatMap((budget) => {
+    const { metadata, spec, status } = budget;
     const { disruptionsAllowed, currentHealthy, expectedPods } = status;
     // While pods are missing a budget shall block; one that blocks with all of them there blocks always.
     if (disruptionsAllowed > 0 || expectedPods === 0 || currentHealthy < expectedPods) return [];
@@ -195,7 +182,8 @@ function checkBudgets(snapshot: ClusterSnapshot): Finding[] {
         problem: `all ${expectedPods} pods are healthy, and it lets none of them go (${minAvailable === null ? `maxUnavailable ${maxUnavailable}` : `minAvailable ${minAvailable}`})`,
         seen: `kubectl get poddisruptionbudget ${metadata.name}: disruptionsAllowed 0`,
         mends: [
-          safeMend(
+          mendIf(
+            isOurBudget(snapshot, budget),
             "let one go at a time",
             patch({ maxUnavailable: 1, minAvailable: null }),
             patch({ maxUnavailable, minAvailable }),

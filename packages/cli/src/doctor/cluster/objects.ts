@@ -8,6 +8,8 @@ const metadata = z.object({
   name: z.string().default(""),
   namespace: z.string().default(""),
   labels,
+  /** Only the number that Deployments give to each of their pod templates, counted from 1. */
+  annotations: z.object({ "deployment.kubernetes.io/revision": z.string().optional() }).default({}),
   deletionTimestamp: z.string().optional(),
   ownerReferences: z.array(z.object({ kind: z.string(), name: z.string() })).default([]),
 });
@@ -36,6 +38,7 @@ const container = z.object({
   command: z.array(z.string()).default([]),
   args: z.array(z.string()).default([]),
   env: z.array(z.object({ name: z.string(), value: z.string().optional() })).default([]),
+  envFrom: z.array(z.object({})).default([]),
   ports: z
     .array(
       z.object({ name: z.string().optional(), containerPort: z.number(), protocol: z.string().optional() }),
@@ -43,6 +46,8 @@ const container = z.object({
     .default([]),
   resources: z.object({ requests: quantities, limits: quantities }).default({}),
   readinessProbe: probe.optional(),
+  /** Of init containers: with `Always` it runs beside the others. */
+  restartPolicy: z.string().optional(),
   lifecycle: z
     .object({
       preStop: z.object({ sleep: z.object({ seconds: z.number() }).optional() }).optional(),
@@ -54,6 +59,7 @@ export type Container = z.output<typeof container>;
 const podSpec = z.object({
   nodeName: z.string().optional(),
   nodeSelector: z.record(z.string(), z.string()).optional(),
+  restartPolicy: z.string().default("Always"),
   terminationGracePeriodSeconds: count,
   initContainers: z.array(container).default([]),
   containers: z.array(container).default([]),
@@ -61,6 +67,7 @@ const podSpec = z.object({
 
 const terminated = z.object({
   exitCode: count,
+  finishedAt: z.string().nullish(),
   reason: z.string().default(""),
   message: z.string().default(""),
 });
@@ -99,6 +106,8 @@ const workload = z.object({
   metadata,
   spec: z.object({
     replicas: count,
+    revisionHistoryLimit: count,
+    paused: z.boolean().default(false),
     selector: z.object({ matchLabels: labels }).default({ matchLabels: {} }),
     template: z.object({ metadata: z.object({ labels }).default({ labels: {} }), spec: podSpec }),
   }),
@@ -161,12 +170,15 @@ const autoscaler = z.object({
 });
 export type Autoscaler = z.output<typeof autoscaler>;
 
+const labelSelector = z.object({ matchLabels: labels, matchExpressions: z.array(z.unknown()).default([]) });
+
 const disruptionBudget = z.object({
   metadata,
   spec: z.object({
     minAvailable: portReference.optional(),
     maxUnavailable: portReference.optional(),
     unhealthyPodEvictionPolicy: z.string().optional(),
+    selector: labelSelector.optional(),
   }),
   status: z
     .object({
@@ -178,7 +190,6 @@ const disruptionBudget = z.object({
 });
 export type DisruptionBudget = z.output<typeof disruptionBudget>;
 
-const labelSelector = z.object({ matchLabels: labels, matchExpressions: z.array(z.unknown()).default([]) });
 const peer = z.object({
   podSelector: labelSelector.optional(),
   namespaceSelector: labelSelector.optional(),

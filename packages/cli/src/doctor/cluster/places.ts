@@ -1,5 +1,6 @@
 /** What kind of cluster it is, and how an image gets onto its nodes. */
-import { type Mend, mend, safeMend } from "../finding.js";
+import { type Mend, mend } from "../finding.js";
+import { mendIf } from "./changes.js";
 import type { ClusterSnapshot } from "./snapshot.js";
 
 export type Place =
@@ -31,18 +32,19 @@ export function takesLocalImages(snapshot: ClusterSnapshot): boolean {
   return snapshot.loadImage !== undefined || kind === "kind" || kind === "minikube" || kind === "k3d";
 }
 
-/** Gives an image of this machine to the nodes. */
-export function loadMends(snapshot: ClusterSnapshot, image: string): Mend[] {
+/** Gives an image of this machine to the nodes. @param isSafe the pod that waits for it is Vitrine's. */
+export function loadMends(snapshot: ClusterSnapshot, image: string, isSafe: boolean): Mend[] {
   const place = placeOf(snapshot);
   const does = `give ${image} to every node`;
   if (snapshot.loadImage !== undefined) {
-    return [safeMend(does, [...snapshot.loadImage, image], ["crictl", "rmi", image])];
+    return [mendIf(isSafe, does, [...snapshot.loadImage, image], ["crictl", "rmi", image])];
   }
   switch (place.kind) {
     case "kind": {
       const [node] = snapshot.nodes;
       return [
-        safeMend(
+        mendIf(
+          isSafe,
           does,
           ["kind", "load", "docker-image", image, "--name", place.name],
           ["docker", "exec", node?.metadata.name ?? `${place.name}-control-plane`, "crictl", "rmi", image],
@@ -51,7 +53,8 @@ export function loadMends(snapshot: ClusterSnapshot, image: string): Mend[] {
     }
     case "minikube":
       return [
-        safeMend(
+        mendIf(
+          isSafe,
           does,
           ["minikube", "image", "load", image, "--profile", place.name],
           ["minikube", "image", "rm", image, "--profile", place.name],

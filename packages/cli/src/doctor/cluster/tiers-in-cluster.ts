@@ -64,3 +64,32 @@ export function hasPort({ spec }: Workload, port: number | string): boolean {
     ports.some(({ name, containerPort }) => name === port || containerPort === port),
   );
 }
+
+/** Of both tiers, where nothing else is set. */
+const DEFAULT_PORTS: ReadonlySet<number> = new Set([9696, GRPC_PORT, 8501]);
+
+/**
+ * False only where a container of Vitrine surely does not listen: the number is no default, is declared nowhere and
+ * stands in no setting, and no setting of a port comes from where it is not seen. The scaler has other defaults.
+ */
+export function mayListenAt(
+  { command, args, env, envFrom, ports, ...rest }: Container,
+  port: number,
+): boolean {
+  const words = [...command, ...args];
+  const isHidden =
+    envFrom.length > 0 ||
+    words.some((word) => word === "scaler" || /^--config\b/.test(word)) ||
+    env.some(({ name, value }) => value === undefined && /PORT$/.test(name));
+  const mentions = [
+    ...words,
+    ...env.map(({ value = "" }) => value),
+    `${rest.readinessProbe?.httpGet?.port ?? ""}`,
+  ];
+  return (
+    isHidden ||
+    DEFAULT_PORTS.has(port) ||
+    ports.some(({ containerPort }) => containerPort === port) ||
+    mentions.some((text) => new RegExp(`(^|\\D)${port}(\\D|$)`).test(text))
+  );
+}

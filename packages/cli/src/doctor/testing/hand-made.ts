@@ -102,6 +102,13 @@ export function deploymentOf(name: string, container: object = {}) {
   });
 }
 
+/** The same of Vitrine, by its image, after two rollouts. */
+export function ourDeploymentOf(name: string, container: object = {}) {
+  const workload = deploymentOf(name, { image: "vitrine/gateway:dev", ...container });
+  const annotations = { "deployment.kubernetes.io/revision": "3" };
+  return { ...workload, metadata: { ...workload.metadata, annotations } };
+}
+
 export function serviceOf(name: string, spec: object = {}) {
   return SCHEMAS.service.parse({
     metadata: meta(name),
