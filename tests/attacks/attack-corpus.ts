@@ -203,12 +203,13 @@ const HOSTS: Attack[] = [
   ...[204, 304, 401, 404, 418, 500, 503].flatMap((status) =>
     fromHost(`/status/${status}`, "IMAGE_URL_FAILED"),
   ),
-  ...["/not-http", "/bad-chunks", "/two-lengths", "/endless-head", "/hang-up"].flatMap((path) =>
-    bothWays(
-      `host without HTTP: ${path.slice(1)}`,
-      ["IMAGE_URL_FAILED"],
-      ({ rawHost }) => `http://${rawHost}${path}`,
-    ),
+  ...["/not-http", "/bad-chunks", "/two-lengths", "/other-protocol", "/endless-head", "/hang-up"].flatMap(
+    (path) =>
+      bothWays(
+        `host without HTTP: ${path.slice(1)}`,
+        ["IMAGE_URL_FAILED"],
+        ({ rawHost }) => `http://${rawHost}${path}`,
+      ),
   ),
 ];
 

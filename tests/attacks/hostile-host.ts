@@ -122,6 +122,8 @@ function answerRaw(socket: Socket): void {
       socket.end("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nZZZ\r\nno\r\n");
     else if (path === "/two-lengths")
       socket.end("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!");
+    else if (path === "/other-protocol")
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
     else if (path === "/endless-head") {
       socket.write("HTTP/1.1 200 OK\r\n");
       const more = (): void => {

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer as createTcpServer } from "node:net";
+import { createServer as createTcpServer, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import { ServeError } from "@vitrine/protocol/status";
 import { afterEach, describe, expect, it } from "vitest";
@@ -391,6 +391,45 @@ describe("answers that are no picture", () => {
     const { port } = server.address() as { port: number };
     const error = await failure(source([`127.0.0.1:${port}`]).fetchImage(`http://127.0.0.1:${port}/`, never));
     expect(error.message).toContain("did not speak HTTP");
+  });
+
+  /** A host that answers every request with the same bytes and waits for what comes. */
+  async function rawHost(
+    answer: string,
+  ): Promise<{ readonly authority: string; readonly whenLeft: Promise<unknown> }> {
+    const sockets: Socket[] = [];
+    const server = createTcpServer((socket) => {
+      sockets.push(socket.on("error", () => {}));
+      socket.once("data", () => socket.write(answer));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    closers.push(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    const whenLeft = once(server, "connection").then(([socket]) => once(socket, "close"));
+    return { authority: `127.0.0.1:${(server.address() as { port: number }).port}`, whenLeft };
+  }
+
+  it.each([
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n",
+  ])("a host that wants to speak another protocol: %j", async (answer) => {
+    const { authority, whenLeft } = await rawHost(answer);
+    const images = source([authority], { timeoutMs: 2000, idleTimeoutMs: 1000 });
+    const error = await failure(images.fetchImage(`http://${authority}/a.jpg`, never));
+    expect(error.reason).toMatch(/^IMAGE_URL_(FAILED|TIMEOUT)$/);
+    images.close();
+    await whenLeft;
+  });
+
+  it("a host that only ever says that it goes on", async () => {
+    const { authority } = await rawHost("HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000));
+    const images = source([authority], { timeoutMs: 300, idleTimeoutMs: 200 });
+    const error = await failure(images.fetchImage(`http://${authority}/a.jpg`, never));
+    expect(error.reason).toBe("IMAGE_URL_TIMEOUT");
   });
 
   it("a host that has no TLS where https is asked for", async () => {

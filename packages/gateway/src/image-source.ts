@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { ServeError } from "@vitrine/protocol/status";
 import type { AddressGuard, GuardedUrl } from "./address-guard.js";
-import { abortError } from "./deadline.js";
+import { abortError, orAborted } from "./deadline.js";
 
 export interface ImageSourceOptions {
   readonly guard: AddressGuard;
@@ -80,7 +80,7 @@ export function createImageSource(options: ImageSourceOptions): ImageSource {
       for (let redirects = 0; ; redirects += 1) {
         const isKnown = known?.url === guarded.url.href;
         const conditions = isKnown ? { "if-none-match": known.etag } : {};
-        const response = await request(guarded, both, silence, conditions);
+        const response = await orAborted(request(guarded, both, silence, conditions), both);
         const location = redirectOf(response);
         if (location === undefined) {
           if (isKnown && response.statusCode === 304) {
@@ -139,10 +139,19 @@ export function createImageSource(options: ImageSourceOptions): ImageSource {
       });
       outgoing.on("timeout", onSilence);
       outgoing.on("response", resolve);
+      outgoing.on("upgrade", (response, socket) => {
+        socket.destroy();
+        reject(wrongStatus(response));
+      });
+      let isAskedAgain = false;
       outgoing.on("error", (error: NodeJS.ErrnoException) => {
-        if (outgoing.reusedSocket && error.code === "ECONNRESET" && !signal.aborted) {
-          request(guarded, signal, onSilence, conditions).then(resolve, reject);
-        } else reject(error);
+        isAskedAgain = outgoing.reusedSocket && error.code === "ECONNRESET" && !signal.aborted;
+        if (isAskedAgain) request(guarded, signal, onSilence, conditions).then(resolve, reject);
+        else reject(error);
+      });
+      // Node ends some requests with neither an answer nor an error.
+      outgoing.on("close", () => {
+        if (!isAskedAgain) reject(failed("url host broke the connection off, expected the whole picture"));
       });
       outgoing.end();
     });
@@ -193,9 +202,7 @@ function redirectOf(response: http.IncomingMessage): string | undefined {
 }
 
 function checkHead(response: http.IncomingMessage, maxBytes: number): void {
-  if (response.statusCode !== 200) {
-    throw failed(`url was answered with HTTP status ${response.statusCode}, expected 200`);
-  }
+  if (response.statusCode !== 200) throw wrongStatus(response);
   const encoding = response.headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
   // Asked for identity; inflating what came anyway would let a small answer become a large one.
   if (encoding !== "identity" && encoding !== "") {
@@ -214,6 +221,10 @@ function checkNoWebPage(response: http.IncomingMessage, firstChunk: Buffer): voi
       "url led to a web page (text/html), expected the address of the picture itself",
     );
   }
+}
+
+function wrongStatus({ statusCode }: http.IncomingMessage): ServeError {
+  return failed(`url was answered with HTTP status ${statusCode}, expected 200`);
 }
 
 function tooLarge(maxBytes: number): ServeError {
