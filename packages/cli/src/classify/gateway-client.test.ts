@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { buffer } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
-import { createGatewayClient } from "./gateway-client.js";
+import { createGatewayClient, longestUploadMs } from "./gateway-client.js";
 
 type Handler = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
 
@@ -46,6 +46,12 @@ test("a file goes as the picture itself, under the type of its extension", async
   const client = createGatewayClient(`${url}/`, plain);
   expect(await client.classify(await photo("a.PNG", "pixels"), 100)).toEqual(ANSWER);
   expect(seen).toEqual(["POST", "/predict", "image/png", "pixels"]);
+});
+
+test("a large picture has time for its upload beside the gateway's deadline, a small one hardly more", () => {
+  expect(longestUploadMs(5_300_000)).toBe(120_000);
+  expect(longestUploadMs(1_000_000)).toBe(50_000);
+  expect(longestUploadMs(40_000)).toBe(2_000);
 });
 
 test("a link goes as JSON", async () => {

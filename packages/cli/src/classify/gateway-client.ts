@@ -43,6 +43,9 @@ const LATER: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 /** Beyond the gateway's own deadline: an answer that is later than this will not come, as from a node that was cut off. */
 const DEADLINE_MARGIN_MS = 10_000;
 const DEADLINE_BEFORE_INFO_MS = 60_000;
+/** A line on which a picture of 2 MB takes 100 s: slower ones lose what a gateway gives to uploads by default. */
+const SLOWEST_BYTES_PER_MS = 20;
+const LONGEST_UPLOAD_MS = 120_000;
 
 /**
  * Every so many requests ask for the end of their connection, so that the next one goes through the load balancer
@@ -106,14 +109,14 @@ export function createGatewayClient(gatewayUrl: string, options: GatewayClientOp
   let answers = 0;
   let answeredMs = performance.now();
 
-  async function attempt(route: string, init: RequestInit): Promise<Attempt> {
+  async function attempt(route: string, init: RequestInit, bodyBytes: number): Promise<Attempt> {
     const headers = new Headers(init.headers);
     if (apiKey !== undefined) headers.set("authorization", `Bearer ${apiKey}`);
     if (++requests % REQUESTS_PER_CONNECTION === 0) headers.set("connection", "close");
     const response = await fetch(`${base}${route}`, {
       ...init,
       headers,
-      signal: AbortSignal.timeout(deadlineMs),
+      signal: AbortSignal.timeout(deadlineMs + longestUploadMs(bodyBytes)),
     });
     const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
     return {
@@ -124,14 +127,14 @@ export function createGatewayClient(gatewayUrl: string, options: GatewayClientOp
   }
 
   /** @throws what fetch throws when the last try got no connection. */
-  async function attemptPatiently(route: string, init: RequestInit): Promise<Attempt> {
+  async function attemptPatiently(route: string, init: RequestInit, bodyBytes = 0): Promise<Attempt> {
     let answersSeen = answers;
     for (let tries = 1, counted = 0; ; tries++) {
       const leave = await pace.enter(signal);
       let taken = false;
       let result: Attempt | LostAnswer;
       try {
-        result = await attempt(route, init).catch(lostAnswer);
+        result = await attempt(route, init, bodyBytes).catch(lostAnswer);
         taken = !("cause" in result || LATER.has(result.status));
       } finally {
         leave(taken);
@@ -157,7 +160,7 @@ export function createGatewayClient(gatewayUrl: string, options: GatewayClientOp
 
   async function askInfo(): Promise<Attempt> {
     if (patienceMs !== undefined) return await attemptPatiently("/info", {});
-    const answer = await attempt("/info", {});
+    const answer = await attempt("/info", {}, 0);
     return answer.status === 503 ? await attemptPatiently("/info", {}) : answer;
   }
 
@@ -184,7 +187,7 @@ export function createGatewayClient(gatewayUrl: string, options: GatewayClientOp
       if ("error" in request) return request;
       let result: Attempt;
       try {
-        result = await attemptPatiently("/predict", { method: "POST", ...request });
+        result = await attemptPatiently("/predict", { method: "POST", ...request }, request.body.length);
       } catch (error) {
         if (!isLostAnswer(error)) throw error;
         const message = `the gateway did not answer: ${reasonOf(error)}`;
@@ -223,6 +226,11 @@ function isLostAnswer(error: unknown): boolean {
 function waitMs(tries: number, wishMs: number | undefined): number {
   const backoffMs = FIRST_DELAY_MS * 2 ** Math.min(tries - 1, 10) * (0.75 + Math.random() / 2);
   return Math.min(LONGEST_DELAY_MS, Math.max(wishMs ?? 0, backoffMs));
+}
+
+/** The gateway counts its deadline from a request's last byte; how long a body of so many bytes may be on its way. */
+export function longestUploadMs(bodyBytes: number): number {
+  return Math.min(LONGEST_UPLOAD_MS, Math.ceil(bodyBytes / SLOWEST_BYTES_PER_MS));
 }
 
 /** By the file's extension; a JPEG where that says nothing. */
