@@ -69,7 +69,12 @@ async function bulkOf(entries: number) {
   });
   const merged = async (): Promise<Row[]> => {
     const found: Row[] = [];
-    await mergeShards(list, await shardFilesIn(rows), async (row) => void found.push(row));
+    await mergeShards(
+      list,
+      await shardFilesIn(rows),
+      async (row) => void found.push(row),
+      () => {},
+    );
     return found;
   };
   return { folder, sources, list, rows, workOf, merged };
@@ -188,6 +193,51 @@ test("a row that the disk has spoilt is asked again", async () => {
   expect(again.asked).toEqual(["photos/1.jpg"]);
   expect(await merged()).toHaveLength(3);
 });
+
+const ZEROS = Buffer.alloc(5_000_000);
+
+test.each<[string, (whole: Buffer) => Buffer, number, string]>([
+  [
+    "its head",
+    (whole) => Buffer.concat([Buffer.alloc(20), whole.subarray(20)]),
+    0,
+    "does not begin as vitrine classify --shard has written it, it does not count",
+  ],
+  [
+    "the end, with many zeros",
+    (whole) => Buffer.concat([whole.subarray(0, whole.lastIndexOf("{")), ZEROS]),
+    2,
+    "is no text from some line on, what comes after it does not count",
+  ],
+  ["all of it, with many zeros", () => ZEROS, 0, "is no text from some line on"],
+])(
+  "a file of rows of which the disk has spoilt %s is named and completed",
+  async (_, spoil, kept, sentence) => {
+    const { rows, workOf, merged, sources, list } = await bulkOf(3);
+    await classifyShard(
+      gatewayThat(() => pants(1)),
+      workOf(0, 1),
+      ioOf().io,
+    );
+    const [file = ""] = await shardFilesIn(rows);
+    await writeFile(file, spoil(await readFile(file)));
+    const dry = ioOf();
+    await describeShard(workOf(0, 1), dry.io);
+    expect(await dry.said()).toMatchObject({
+      stdout: expect.stringContaining(`${kept} done (0 errors), ${3 - kept} to do`),
+      stderr: expect.stringContaining(`${file} ${sentence}`),
+    });
+    const again = gatewayThat(() => pants(1));
+    const { io, said } = ioOf();
+    expect(await classifyShard(again, workOf(0, 1), io)).toBe(0);
+    expect((await said()).stderr).toContain(`${file} ${sentence}`);
+    expect(again.asked).toEqual(sources.slice(kept));
+    expect(await merged()).toHaveLength(3);
+    const check = ioOf();
+    expect(await classifyMerge.run([rows, "--list", list, "--check"], check.io)).toBe(0);
+    expect((await check.said()).stderr).toContain(`${file} ${sentence}`);
+  },
+);
 
 test("a changed list, and another number of shards, are refused before anything is asked", async () => {
   const { list, workOf } = await bulkOf(4);

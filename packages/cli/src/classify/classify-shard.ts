@@ -50,13 +50,16 @@ interface ShardTally {
  */
 export async function classifyShard(client: GatewayClient, work: ShardWork, io: Io): Promise<number> {
   const facts = await listFactsOf(work.list);
-  const earlier = await openRowsOf(work, facts);
+  const progress = createProgress(io.stderr);
+  const earlier = await openRowsOf(work, facts, (sentence) => {
+    progress.clear();
+    io.stderr.write(`${sentence}\n`);
+  });
   let writer: ShardWriter | undefined;
   try {
     const info = await client.info();
     const tally: ShardTally = { done: 0, earlier: 0, failed: 0 };
     const total = entriesOfShard(work.shard, facts.entries);
-    const progress = createProgress(io.stderr);
     const startedMs = performance.now();
     const ask = async ({ entry, source }: Entry): Promise<ShardRow> => {
       const answer = await client.classify(sourceNamed(source), info.limits.max_image_bytes);
@@ -92,7 +95,7 @@ export async function classifyShard(client: GatewayClient, work: ShardWork, io: 
 /** Says what {@link classifyShard} would do, without a gateway. */
 export async function describeShard(work: ShardWork, io: Io): Promise<number> {
   const facts = await listFactsOf(work.list);
-  const earlier = await openRowsOf(work, facts);
+  const earlier = await openRowsOf(work, facts, (sentence) => io.stderr.write(`${sentence}\n`));
   const tally: ShardTally = { done: 0, earlier: 0, failed: 0 };
   let open = 0;
   try {
@@ -108,10 +111,14 @@ export async function describeShard(work: ShardWork, io: Io): Promise<number> {
 }
 
 /** @throws {UsageError} when there are rows of another list or of another number of shards. */
-async function openRowsOf({ folder, shard, list }: ShardWork, facts: ListFacts): Promise<RowReader[]> {
+async function openRowsOf(
+  { folder, shard, list }: ShardWork,
+  facts: ListFacts,
+  damaged: (sentence: string) => void,
+): Promise<RowReader[]> {
   const readers: RowReader[] = [];
   for (const file of await shardFilesIn(folder)) {
-    const reader = await openShardFile(file);
+    const reader = await openShardFile(file, damaged);
     if (reader === undefined) continue;
     const { head } = reader;
     const isOurs = head.list === facts.digest && head.shard.of === shard.of;

@@ -28,14 +28,16 @@ export interface MergeResult {
  * Reads the list and all files of rows side by side and gives each entry's row to `write`; where runs overlap, a
  * prediction counts before an error. Holds one row of each file in memory.
  *
+ * @param damaged see {@link openShardFile}.
  * @throws {CommandFailure} when a file is about another list, or when files disagree about the number of shards.
  */
 export async function mergeShards(
   list: string,
   files: readonly string[],
   write: (row: Row) => Promise<void>,
+  damaged: (sentence: string) => void,
 ): Promise<MergeResult> {
-  const readers = await openAll(files);
+  const readers = await openAll(files, damaged);
   try {
     return await merge(list, readers, write);
   } finally {
@@ -101,11 +103,11 @@ async function merge(
   };
 }
 
-async function openAll(files: readonly string[]): Promise<RowReader[]> {
+async function openAll(files: readonly string[], damaged: (sentence: string) => void): Promise<RowReader[]> {
   const readers: RowReader[] = [];
   try {
     for (const file of files) {
-      const reader = await openShardFile(file);
+      const reader = await openShardFile(file, damaged);
       if (reader !== undefined) readers.push(reader);
     }
     return readers;

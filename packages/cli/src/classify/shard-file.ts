@@ -8,7 +8,7 @@ import { mkdir, open, readdir } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { CommandFailure } from "../command-failure.js";
-import { readLines } from "./lines.js";
+import { type Line, LineTooLong, readLines } from "./lines.js";
 import type { ListFacts } from "./list.js";
 import { answerSchema, type Row } from "./row.js";
 import type { Shard } from "./shard.js";
@@ -90,26 +90,29 @@ export interface RowReader {
 }
 
 /**
- * Opens a file of rows.
+ * Opens a file of rows. What a disk has spoilt, as by a loss of power, does not count: its entries are not done.
  *
- * @returns undefined when its writer died before the head was whole: it holds nothing.
- * @throws {CommandFailure} when it is no file of rows.
+ * @param damaged told in a sentence what of the file does not count, as long as it is more than a line.
+ * @returns undefined when there is no head: its writer died before it was whole, or it was spoilt.
  */
-export async function openShardFile(file: string): Promise<RowReader | undefined> {
-  const lines = readLines(file, MOST_ROW_BYTES);
+export async function openShardFile(
+  file: string,
+  damaged: (sentence: string) => void,
+): Promise<RowReader | undefined> {
+  let unreadable = 0;
+  const lines = untilNoText(readLines(file, MOST_ROW_BYTES), () => {
+    unreadable++;
+    damaged(`${file} is no text from some line on, what comes after it does not count`);
+  });
   const first = await lines.next();
-  if (first.done === true || !first.value.hasEnd) {
+  const head = headSchema.safeParse(first.done === true ? undefined : parseJson(first.value.text));
+  if (first.done === true || !first.value.hasEnd || !head.success) {
     await lines.return(undefined);
+    if (first.done !== true && first.value.hasEnd) {
+      damaged(`${file} does not begin as vitrine classify --shard has written it, it does not count`);
+    }
     return undefined;
   }
-  const head = headSchema.safeParse(parseJson(first.value.text));
-  if (!head.success) {
-    await lines.return(undefined);
-    throw new CommandFailure(
-      `${file} was no file of rows, expected one that vitrine classify --shard has written`,
-    );
-  }
-  let unreadable = 0;
   let pending: ShardRow | undefined;
   let lastEntry = -1;
   let ended = false;
@@ -178,10 +181,20 @@ export async function bestRowOf(
   return best;
 }
 
+/** A file that had not reached the disk when the power went may be long and hold zeros only. */
+async function* untilNoText(lines: AsyncGenerator<Line>, noText: () => void): AsyncGenerator<Line> {
+  try {
+    yield* lines;
+  } catch (error) {
+    if (!(error instanceof LineTooLong)) throw error;
+    noText();
+  }
+}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // The caller counts it, or names the file.
+    return undefined; // Who asks counts it, or tells of it.
   }
 }

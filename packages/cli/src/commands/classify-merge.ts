@@ -5,7 +5,7 @@ import { setting, UsageError } from "@vitrine/runtime/settings";
 import { z } from "zod";
 import { type MergeResult, mergeShards } from "../classify/merge-shards.js";
 import { openOutput } from "../classify/output.js";
-import { CSV_HEADER, rowFormatter } from "../classify/row.js";
+import { CSV_HEADER, type Row, rowFormatter } from "../classify/row.js";
 import { shardFilesIn } from "../classify/shard-file.js";
 import { defineCommand } from "../command.js";
 
@@ -37,8 +37,9 @@ PATH is the folder of the rows, or one of its files. Exits with 1 and says what 
   async run({ config, args }, io) {
     const { list, format, output: target, check } = config;
     const files = await rowFilesOf(args);
+    const damaged = (sentence: string) => void io.stderr.write(`${sentence}\n`);
     if (check) {
-      const result = await mergeShards(list, files, async () => {});
+      const result = await mergeShards(list, files, async () => {}, damaged);
       return tell(result, io);
     }
     // Whoever waits for the file must not find half of it.
@@ -48,10 +49,11 @@ PATH is the folder of the rows, or one of its files. Exits with 1 and says what 
     let result: MergeResult;
     try {
       if (format === "csv") await output.write(CSV_HEADER);
-      result = await mergeShards(list, files, async (row) => {
+      const write = async (row: Row) => {
         io.signal.throwIfAborted();
         await output.write(line(row));
-      });
+      };
+      result = await mergeShards(list, files, write, damaged);
       await output.close();
     } catch (error) {
       if (part !== undefined) await rm(part, { force: true });
