@@ -39,6 +39,9 @@ export type Outcome = "available" | ServeError;
 /** These say that the files are wrong: another attempt would read the same. */
 const LASTING_REASONS: ReadonlySet<string> = new Set(["MODEL_INVALID", "MODEL_UNSUPPORTED"]);
 
+/** Who has served for so long is sound. Kubernetes forgets the restarts of a container after as long. */
+const SOUND_MS = 10 * 60_000;
+
 export class ModelVersions {
   readonly #registry: ModelRegistry;
   readonly #options: LoadOptions;
@@ -55,8 +58,10 @@ export class ModelVersions {
   readonly #unloads = new Set<Promise<void>>();
   #waitsFor: string | undefined;
   #missing = "";
-  /** Ends of versions that had served, without a pause long enough to count as sound. */
-  readonly #breaks = new Map<number, number>();
+  /** How often versions that served broke down, one time after the other without a sound period between. */
+  readonly #breaks = new Map<number, { readonly fingerprint: string; readonly count: number }>();
+  /** When versions began to serve. */
+  readonly #servesSinceMs = new Map<number, number>();
   #dirty = false;
   #decided = false;
   #decide: (outcome: Outcome) => void = () => {};
@@ -251,6 +256,7 @@ export class ModelVersions {
       this.#logger.info({ version }, "loading a version");
       await this.#registry.load(name, version, () => this.#loadWithRetries(source));
       this.#failed.delete(version);
+      this.#servesSinceMs.set(version, this.#options.now());
     } catch (error) {
       this.#failed.set(version, fingerprint);
       if (!this.#ending.signal.aborted) {
@@ -283,16 +289,19 @@ export class ModelVersions {
     }
   }
 
-  /** A version that served cannot any more. It is tried again after a while, a limited number of times. */
+  /** A version that served cannot any more. It is tried again after a while; how often is limited until it is sound. */
   #broke({ version, fingerprint }: WantedVersion, error: ServeError): void {
     const { name } = this.#config;
     const { maxLoadRetries, loadRetryIntervalMs } = this.#options;
     if (this.#registry.stateOf(name, version) !== "AVAILABLE") return;
     this.#failed.set(version, fingerprint);
     this.#registry.fail(name, version, error);
-    const breaks = (this.#breaks.get(version) ?? 0) + 1;
-    this.#breaks.set(version, breaks);
-    const willRetry = breaks <= maxLoadRetries;
+    const before = this.#breaks.get(version);
+    const servedMs = this.#options.now() - (this.#servesSinceMs.get(version) ?? 0);
+    const isAnotherTime = before?.fingerprint === fingerprint && servedMs < SOUND_MS;
+    const count = isAnotherTime ? before.count + 1 : 1;
+    this.#breaks.set(version, { fingerprint, count });
+    const willRetry = count <= maxLoadRetries;
     this.#logger.error(
       { err: error, version, ...(willRetry ? { retryInMs: loadRetryIntervalMs } : {}) },
       "a version broke down",

@@ -458,6 +458,29 @@ describe("a version that breaks down", () => {
     await look();
     expect(loads.begun).toEqual(["m/1"]);
   });
+
+  test("is tried again however often it breaks down in its life, when it was sound for ten minutes each time", async () => {
+    await publish("m", 1);
+    await models.apply([config("m")]);
+    const breakDown = async () => {
+      const loadedAgain = new Promise<void>((resolve) => {
+        loads.answers.set("m/1", async () => resolve());
+      });
+      loads.broken.get("m/1")?.(new ServeError("WORKER_LOST", "workers died"));
+      return loadedAgain;
+    };
+    for (let time = 0; time < 4; time++) {
+      clock += 600_000;
+      await breakDown();
+      await models.settled();
+      expect(statesOf("m")).toEqual([[1, "AVAILABLE"]]);
+    }
+    clock += 599_999;
+    void breakDown();
+    await look();
+    expect(loads.begun).toHaveLength(5);
+    expect(statesOf("m")).toEqual([[1, "END", "workers died"]]);
+  });
 });
 
 test("closing unloads everything and abandons what loads", async () => {
