@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { parse, parseAllDocuments } from "yaml";
 import {
   bringUp,
   GATEWAY_URL,
@@ -110,6 +111,22 @@ describe("every overlay", () => {
     expect(output).not.toMatch(/warning|unknown field/i);
     expect(rendered).not.toMatch(/image: \S+:latest/);
   });
+});
+
+it("a canary is one more gateway as the overlay has it, and nothing else that would be applied", async () => {
+  const rendered = (await kubectl("kustomize", "deploy/k8s/canary")).trim();
+  const { kind, metadata, spec } = parse(rendered);
+  const whole = parseAllDocuments(await kubectl("kustomize", "deploy/k8s/overlays/production"))
+    .map((document) => document.toJS())
+    .find((object) => object.kind === "Deployment" && object.metadata.name === "gateway");
+  expect([kind, metadata.name, spec.replicas]).toEqual(["Deployment", "gateway-canary", 1]);
+  expect(spec.selector.matchLabels).toEqual({ ...whole.spec.selector.matchLabels, track: "canary" });
+  const [container] = spec.template.spec.containers;
+  const [own, ...env] = container.env;
+  expect(own).toEqual({ name: "MODEL_VERSION_LABEL", value: "canary" });
+  expect({ ...spec.template.spec, containers: [{ ...container, env }] }).toEqual(whole.spec.template.spec);
+  const { code, output } = await tryKubectl("apply", "--dry-run=server", "--kustomize=deploy/k8s/canary");
+  expect([code, output]).toEqual([0, expect.stringMatching(/^deployment.apps\/gateway-canary/)]);
 });
 
 it("the overlay for metrics-server adds one argument to the release's Deployment", async () => {

@@ -276,7 +276,7 @@ test("a metrics-server that does not trust the kubelets is found by its log", as
   expect(found?.mends.map(({ command }) => command).join()).toContain("--kubelet-insecure-tls");
 });
 
-test.each(["kind", "production", "eks", "gpu", "tensorflow-serving"])(
+test.each(["kind", "production", "eks", "eks-gpu", "gpu", "tensorflow-serving"])(
   "the overlay %s that is shipped has no finding but that it was not applied",
   async (overlay) => {
     const text = await kubectl("kustomize", `deploy/k8s/overlays/${overlay}`);

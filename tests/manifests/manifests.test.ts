@@ -93,9 +93,11 @@ function namesOf(settings: Settings): Set<string> {
 }
 
 function overlayFiles(): string[] {
-  return readdirSync(OVERLAYS, { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".yaml"))
-    .map((file) => path.join(OVERLAYS, file));
+  return [OVERLAYS, path.join(DEPLOY, "k8s/components")].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".yaml"))
+      .map((file) => path.join(folder, file)),
+  );
 }
 
 const seconds = (env: Readonly<Record<string, string | undefined>>, name: string) => Number(env[name]) / 1000;
@@ -314,9 +316,9 @@ describe("EKS", () => {
     expect(text).toContain(`in place of ${standard.toFixed(2)} $`);
   });
 
-  it("has GPUs where the overlay for them looks, and keeps all else off", () => {
+  it("has GPUs where the component for them looks, and keeps all else off", () => {
     const gpu = cluster.managedNodeGroups.find(({ name }) => name === "gpu");
-    const [patch] = documentsOf(path.join(OVERLAYS, "gpu/model-server.yaml"));
+    const [patch] = documentsOf(path.join(DEPLOY, "k8s/components/gpu/model-server.yaml"));
     const { nodeSelector, tolerations } = z
       .object({
         spec: z.looseObject({

@@ -74,7 +74,7 @@ it("the scaler runs the image that the overlay's gateways have, whatever its reg
 });
 
 it("the number of model servers with a GPU is left to the autoscaler, which has room only when a patch gives it", () => {
-  const { patches } = parse(read("overlays/gpu/kustomization.yaml"));
+  const { patches } = parse(read("components/gpu/kustomization.yaml"));
   const patch = patches.find(
     ({ target }: { target?: { kind: string; name: string } }) =>
       target?.kind === "HorizontalPodAutoscaler" && target.name === "model-server",
@@ -84,7 +84,7 @@ it("the number of model servers with a GPU is left to the autoscaler, which has 
     // A component adds its own to a list that is there.
     { op: "replace", path: "/spec/metrics", value: [] },
   ]);
-  expect(kindIn("overlays/gpu/model-server.yaml", "Deployment").spec).not.toHaveProperty("replicas");
+  expect(kindIn("components/gpu/model-server.yaml", "Deployment").spec).not.toHaveProperty("replicas");
 });
 
 describe("the network policies", () => {
