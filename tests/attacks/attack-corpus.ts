@@ -289,6 +289,12 @@ const gifHeader = (width: number, height: number) => {
   return head;
 };
 
+/** As long as a picture may be: a head, and one part again and again. */
+function filled(bytes: number, head: string, part: string): Buffer {
+  const start = Buffer.from(head, "latin1");
+  return Buffer.concat([start, Buffer.alloc(bytes - start.byteLength, part, "latin1")]);
+}
+
 const PICTURES: Attack[] = [
   ...upload("no bytes", () => Buffer.alloc(0), [UNDECODABLE]),
   ...upload("one byte", () => Buffer.from([0xff]), [UNSUPPORTED]),
@@ -348,6 +354,23 @@ const PICTURES: Attack[] = [
       ]),
     ["OK", UNDECODABLE],
   ),
+  ...upload(
+    "PNG of texts that grow a thousandfold each",
+    ({ maxImageBytes }) => {
+      const text = pngChunk(
+        "zTXt",
+        Buffer.concat([Buffer.from("x\0\0"), deflateSync(Buffer.alloc(1_000_000))]),
+      );
+      const count = Math.floor((maxImageBytes - 1000) / text.byteLength);
+      return png(
+        1,
+        1,
+        deflateSync(Buffer.alloc(4)),
+        Array.from({ length: count }, () => text),
+      );
+    },
+    ["OK", UNDECODABLE],
+  ),
   ...upload("PNG without pixels", () => png(100, 100, Buffer.alloc(0)), [UNDECODABLE]),
   ...upload("JPEG header of 65,000 x 65,000", ({ photo }) => jpegOfSize(photo, 65_000, 65_000), [
     TOO_MANY_PIXELS,
@@ -391,6 +414,11 @@ const PICTURES: Attack[] = [
       ]),
     ["OK"],
   ),
+  ...upload(
+    "JPEG of empty segments",
+    ({ maxImageBytes }) => filled(maxImageBytes, "\xff\xd8", "\xff\xe1\0\x0aExif\0\0II"),
+    [UNDECODABLE],
+  ),
   ...upload("JPEG followed by a ZIP", ({ photo }) => Buffer.concat([photo, Buffer.from("PK\x03\x04")]), [
     "OK",
   ]),
@@ -416,6 +444,21 @@ const PICTURES: Attack[] = [
     "WebP header alone",
     () => Buffer.from("RIFF\x20\0\0\0WEBPVP8L\x10\0\0\0\x2f\xff\xff\xff\x0f", "latin1"),
     [UNDECODABLE, TOO_MANY_PIXELS],
+  ),
+  ...upload(
+    "WebP of empty chunks",
+    ({ maxImageBytes }) => {
+      const head = "RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0";
+      const file = filled(maxImageBytes, head, "JUNK\0\0\0\0");
+      file.writeUInt32LE(maxImageBytes - 8, 4);
+      return file;
+    },
+    [UNDECODABLE],
+  ),
+  ...upload(
+    "AVIF of empty boxes",
+    ({ maxImageBytes }) => filled(maxImageBytes, "\0\0\0\x10ftypavif\0\0\0\0", "\0\0\0\x08free"),
+    [UNDECODABLE],
   ),
   ...upload(
     "WebP whose size says 4 GB",

@@ -1,5 +1,5 @@
 /** The boxes of an AVIF that say how large its picture is and which way up (ISO/IEC 23008-12). */
-import { latin1, undecodable, viewOf } from "./byte-reader.js";
+import { checkPartCount, latin1, undecodable, viewOf } from "./byte-reader.js";
 import type { Orientation } from "./orientation.js";
 
 export interface AvifHeader {
@@ -104,6 +104,7 @@ function boxesOf(bytes: Uint8Array, first: number, end: number): Box[] {
     const length = size === 0 ? end - at : isLarge ? Number(view.getBigUint64(at + 8)) : size;
     if (length < 8 || at + length > end) break;
     boxes.push({ kind: latin1(bytes, at + 4, at + 8), start: at + (isLarge ? 16 : 8), end: at + length });
+    checkPartCount("AVIF", boxes.length);
     at += length;
   }
   return boxes;

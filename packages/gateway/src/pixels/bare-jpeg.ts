@@ -1,5 +1,5 @@
 /** A JPEG without what does not draw it: cut out of the file, so that its pixels stay as they are. */
-import { latin1, viewOf } from "./byte-reader.js";
+import { latin1, MOST_PARTS, viewOf } from "./byte-reader.js";
 
 const SOS = 0xda;
 const EOI = 0xd9;
@@ -38,6 +38,7 @@ export function bareJpeg(bytes: Uint8Array): Uint8Array<ArrayBuffer> | undefined
       at += 1;
       continue;
     }
+    if (kept.length > MOST_PARTS) return undefined;
     if (marker === EOI) return joined([...kept, bytes.subarray(at, at + 2)]);
     if (at + 4 > bytes.length) return undefined;
     const end = at + 2 + view.getUint16(at + 2);

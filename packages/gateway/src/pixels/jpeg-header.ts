@@ -1,5 +1,5 @@
 /** The segments of a JPEG before its first scan: as much as is needed to decide how to decode it. */
-import { latin1, undecodable, viewOf } from "./byte-reader.js";
+import { checkPartCount, latin1, undecodable, viewOf } from "./byte-reader.js";
 
 export interface JpegHeader {
   readonly width: number;
@@ -26,6 +26,7 @@ export function readJpegHeader(bytes: Uint8Array): JpegHeader {
   let frame: { width: number; height: number; components: 1 | 3 | 4 } | undefined;
   const exif: Uint8Array[] = [];
   let xmp: string | undefined;
+  let segments = 0;
   for (let at = 2; at + 1 < bytes.length; ) {
     const marker = bytes[at] === 0xff ? view.getUint8(at + 1) : 0;
     if (marker === SOS || marker === EOI) break;
@@ -34,6 +35,8 @@ export function readJpegHeader(bytes: Uint8Array): JpegHeader {
       continue;
     }
     if (at + 4 > bytes.length) break;
+    segments += 1;
+    checkPartCount("JPEG", segments);
     const payload = at + 4;
     const end = at + 2 + view.getUint16(at + 2);
     if (end < payload || end > bytes.length) throw undecodable("JPEG", "a segment ends outside the file");

@@ -112,6 +112,33 @@ describe("readPictureHeader", () => {
     expect(() => readPictureHeader(avifOf(100, 101), 10_000, 16_000_000)).toThrow(/expected at most 10000/);
   });
 
+  describe("of a file of nothing but parts", () => {
+    const BYTES = 20 * 1024 * 1024;
+    /** A head, and the part again and again behind it. */
+    const madeOf = (head: string, part: string) =>
+      Buffer.concat([Buffer.from(head, "latin1"), Buffer.alloc(BYTES - head.length, part, "latin1")]);
+    const riff = (head: string) => {
+      const file = madeOf(`RIFF\0\0\0\0WEBP${head}`, "JUNK\0\0\0\0");
+      file.writeUInt32LE(BYTES - 8, 4);
+      return file;
+    };
+    const AVIF = "\0\0\0\x10ftypavif\0\0\0\0";
+
+    it.each([
+      ["WebP", () => riff("VP8X\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0")],
+      ["AVIF", () => madeOf(AVIF, "\0\0\0\x08free")],
+      ["JPEG", () => madeOf("\xff\xd8", "\xff\xe1\0\x0aExif\0\0II")],
+      ["JPEG", () => madeOf("\xff\xd8", "\xff\xfe\0\x02")],
+    ])("refuses a %s after some thousands of them", (kind, file) => {
+      expect(() => readPictureHeader(file(), 1e6)).toThrow(
+        expect.objectContaining({
+          reason: "IMAGE_UNDECODABLE",
+          message: `picture was a ${kind} that could not be decoded (it is made of more than 32768 parts), expected a whole, sound file`,
+        }),
+      );
+    });
+  });
+
   it("goes by the bytes and not by the name", () => {
     expect(readPictureHeader(readPicture("png-named.jpg"), 1e6).format).toBe("png");
   });

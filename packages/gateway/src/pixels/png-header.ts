@@ -19,6 +19,16 @@ export interface PngMetadata {
 const SIGNATURE_BYTES = 8;
 const MAX_TEXT_BYTES = 1024 * 1024;
 
+const EXIF = numberOf("eXIf");
+const PLAIN = numberOf("tEXt");
+const COMPRESSED = numberOf("zTXt");
+const INTERNATIONAL = numberOf("iTXt");
+const RAW_PROFILE = "Raw profile type exif";
+const XMP = "XML:com.adobe.xmp";
+
+/** What a text chunk holds, inflated only when it is asked for. */
+type Text = () => string;
+
 /** @throws {ServeError} IMAGE_UNDECODABLE when the file does not begin with an IHDR chunk. */
 export function readPngHeader(bytes: Uint8Array): PngHeader {
   if (bytes.length < 33 || latin1(bytes, 12, 16) !== "IHDR") throw undecodable("PNG", "it has no header");
@@ -33,44 +43,50 @@ export function readPngHeader(bytes: Uint8Array): PngHeader {
 
 /**
  * Collects what may hold the orientation: `eXIf`, the text "Raw profile type exif" (ImageMagick) and XMP; also
- * after the pixels, as Pillow does. Broken text is passed over.
+ * after the pixels, as Pillow does. Of several with one keyword the last counts, and only that one is inflated: a file may
+ * hold very many, each of which grows to {@link MAX_TEXT_BYTES}. Broken text is passed over.
  */
 export function readPngMetadata(bytes: Uint8Array): PngMetadata {
   const view = viewOf(bytes);
   let exif: Uint8Array | undefined;
-  let rawProfile: Uint8Array | undefined;
-  let xmp: string | undefined;
+  let rawProfile: Text | undefined;
+  let xmp: Text | undefined;
   for (let at = SIGNATURE_BYTES; at + 12 <= bytes.length; ) {
     const length = view.getUint32(at);
-    const kind = latin1(bytes, at + 4, at + 8);
-    const payload = bytes.subarray(at + 8, at + 8 + length);
-    if (kind === "eXIf") exif = payload;
-    if (kind === "tEXt" || kind === "zTXt" || kind === "iTXt") {
-      const entry = readText(kind, payload);
-      if (entry?.keyword === "XML:com.adobe.xmp") xmp = entry.text;
-      if (entry?.keyword === "Raw profile type exif") rawProfile = exifOfRawProfile(entry.text);
+    const kind = view.getUint32(at + 4);
+    if (kind === EXIF) exif = bytes.subarray(at + 8, at + 8 + length);
+    else if (kind === PLAIN || kind === COMPRESSED || kind === INTERNATIONAL) {
+      const payload = bytes.subarray(at + 8, at + 8 + length);
+      if (hasKeyword(payload, XMP)) xmp = textOf(kind, payload, XMP.length) ?? xmp;
+      else if (hasKeyword(payload, RAW_PROFILE))
+        rawProfile = textOf(kind, payload, RAW_PROFILE.length) ?? rawProfile;
     }
     at += 12 + length;
   }
-  return { exif: exif ?? rawProfile, xmp };
+  return { exif: exif ?? (rawProfile && exifOfRawProfile(rawProfile())), xmp: xmp?.() };
 }
 
-function readText(
-  kind: "tEXt" | "zTXt" | "iTXt",
-  payload: Uint8Array,
-): { keyword: string; text: string } | undefined {
-  const keywordEnd = payload.indexOf(0);
-  if (keywordEnd < 0) return undefined;
-  const keyword = latin1(payload, 0, keywordEnd);
-  if (kind === "tEXt") return { keyword, text: latin1(payload, keywordEnd + 1, payload.length) };
-  if (kind === "zTXt") return { keyword, text: inflateText(payload.subarray(keywordEnd + 2)) };
+/** Whether the payload begins with the keyword and its final zero. */
+function hasKeyword(payload: Uint8Array, keyword: string): boolean {
+  return payload[keyword.length] === 0 && latin1(payload, 0, keyword.length) === keyword;
+}
+
+/** @returns undefined when the chunk does not end as it should. */
+function textOf(kind: number, payload: Uint8Array, keywordEnd: number): Text | undefined {
+  if (kind === PLAIN) return () => latin1(payload, keywordEnd + 1, payload.length);
+  if (kind === COMPRESSED) return () => inflateText(payload.subarray(keywordEnd + 2));
   // Compression flag, compression method, language, translated keyword, text.
   const isCompressed = payload[keywordEnd + 1] === 1;
   const languageEnd = payload.indexOf(0, keywordEnd + 3);
   const translationEnd = payload.indexOf(0, languageEnd + 1);
   if (languageEnd < 0 || translationEnd < 0) return undefined;
   const text = payload.subarray(translationEnd + 1);
-  return { keyword, text: isCompressed ? inflateText(text) : latin1(text, 0, text.length) };
+  return () => (isCompressed ? inflateText(text) : latin1(text, 0, text.length));
+}
+
+/** The four letters of a chunk's kind as they stand in the file. */
+function numberOf(kind: string): number {
+  return Buffer.from(kind, "latin1").readUInt32BE();
 }
 
 function inflateText(compressed: Uint8Array): string {

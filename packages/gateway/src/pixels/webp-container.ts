@@ -5,7 +5,7 @@
  * as it was coded and then drops alpha. So the colour bitstream is lifted out: without alpha and animation both
  * decode it alike.
  */
-import { latin1, undecodable, viewOf } from "./byte-reader.js";
+import { checkPartCount, latin1, undecodable, viewOf } from "./byte-reader.js";
 
 export interface WebpContainer {
   /** Size of the canvas. */
@@ -80,21 +80,24 @@ function firstFrame(chunks: readonly Chunk[]): { frame: WebpContainer["frame"]; 
   return { frame: { x: 2 * uint24(view, 0), y: 2 * uint24(view, 3), ...size }, bitstream };
 }
 
-/** Chunks up to the first that is not whole; a pixel chunk that is not whole is refused. */
+/** The first chunk of each kind, up to the first that is not whole; a pixel chunk that is not whole is refused. */
 function readChunks(bytes: Uint8Array): Chunk[] {
   const view = viewOf(bytes);
-  const chunks: Chunk[] = [];
+  const chunks = new Map<string, Chunk>();
+  let count = 0;
   for (let at = 0; at + 8 <= bytes.length; ) {
+    count += 1;
+    checkPartCount("WebP", count);
     const kind = latin1(bytes, at, at + 4);
     const length = view.getUint32(at + 4, true);
     if (at + 8 + length > bytes.length) {
       if (kind === "VP8 " || kind === "VP8L" || kind === "ANMF") throw undecodable("WebP", "it is cut short");
       break;
     }
-    chunks.push({ kind, payload: bytes.subarray(at + 8, at + 8 + length) });
+    if (!chunks.has(kind)) chunks.set(kind, { kind, payload: bytes.subarray(at + 8, at + 8 + length) });
     at += 8 + length + (length % 2);
   }
-  return chunks;
+  return [...chunks.values()];
 }
 
 function bitstreamSize({ kind, payload }: Chunk): { width: number; height: number } {
