@@ -156,7 +156,7 @@ describe("the external metrics API", () => {
     const { status, body } = await asking();
     expect(status).toBe(400);
     expect(statusSchema.parse(body).message).toContain(
-      'labels was "model="clothing-modle"", expected those of',
+      'labels was "model=clothing-modle", expected those of',
     );
     for (const pod of pods) pod.hasModel = false;
     expect(valueListSchema.parse((await asking()).body).items[0].value).toBe("0");

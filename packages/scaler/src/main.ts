@@ -65,7 +65,7 @@ export async function startScaler(config: ScalerConfig, parts: ScalerParts): Pro
     if (trust !== undefined && JSON.stringify(found) === JSON.stringify(trust)) return;
     api.renew({ trust: found });
     trust = found;
-    logger.info({ allowedNames: found.allowedNames }, "the API server is known by another authority or name");
+    logger.info({ allowedNames: found.allowedNames }, "it is known how the API server proves itself");
   };
   const certificate = await followCertificate(config, api, logger);
   const trustWatch = await followTrust(config, cluster, trusting, logger);

@@ -123,7 +123,7 @@ export function createWorkCounter(options: WorkCounterOptions): CountWork {
     if (answered.length > 0 && answered.length * 2 >= pods.length) {
       // One pod without a match may have yet to load the model. No pod with one, though there are samples, is a misspelling.
       if (answered.some(({ samples }) => samples > 0) && answered.every(({ matching }) => matching === 0)) {
-        const labels = [...query.labels].map(([key, value]) => `${key}="${value}"`).join(", ");
+        const labels = [...query.labels].map(([key, value]) => `${key}=${value}`).join();
         throw invalid("labels", labels, `those of a sample of ${query.metric} in ${query.service}`);
       }
       return (answered.reduce((total, { sum }) => total + sum, 0) * pods.length) / answered.length;
