@@ -73,6 +73,20 @@ test("the same command is run once, however many findings name it", async () => 
   expect(commands).toHaveLength(2);
 });
 
+test("a limit that was raised is not set again to a lower value", async () => {
+  const raise = (id: "out-of-memory" | "memory-near-limit", limit: string) =>
+    finding(id, {
+      subject: "deployment/model",
+      problem: "it is so",
+      seen: "kubectl top pod",
+      mends: [safeMend("raise it", ["set", "--containers=main", `--limits=memory=${limit}`], ["undo"])],
+    });
+  const { commands } = await fix([raise("memory-near-limit", "96Mi"), raise("out-of-memory", "128Mi")], {
+    yes: true,
+  });
+  expect(commands).toEqual(["set --containers=main --limits=memory=128Mi"]);
+});
+
 test("changes with one undo are told it once", async () => {
   const undo = ["kubectl", "rollout", "undo", "deployment/gateway", "--to-revision=3"];
   const two = finding("grace-too-short", {
@@ -86,5 +100,5 @@ test("changes with one undo are told it once", async () => {
   expect(
     said.match(/to take it back: kubectl rollout undo deployment\/gateway --to-revision=3/g),
   ).toHaveLength(1);
-  expect(said).toContain("taken back by the same command as the change before");
+  expect(said).toContain("taken back by the same: kubectl rollout undo deployment/gateway --to-revision=3");
 });

@@ -36,8 +36,8 @@ export async function applyMends(
   try {
     for (const { subject, problem, mends } of bySeverity(findings)) {
       for (const { does, command = "", safe } of mends) {
-        if (safe === undefined || done.has(command)) continue;
-        done.add(command);
+        if (safe === undefined || done.has(aimOf(safe.argv))) continue;
+        done.add(aimOf(safe.argv));
         talk.write(`\n${subject}: ${problem}\n  ${does}\n  $ ${command}\n`);
         if (answers !== undefined) {
           talk.write("  run it? [y/N] ");
@@ -62,9 +62,14 @@ export async function applyMends(
   return { applied, failed };
 }
 
+/** Of two limits for one container the first counts, that of the worse finding: the second may be the lower one. */
+function aimOf(argv: readonly string[]): string {
+  return JSON.stringify(argv.map((word) => word.replace(/^(--limits=memory)=.*/, "$1")));
+}
+
 /** Changes of one Deployment have one undo, which goes back to before the first of them. */
 function undoText(undo: string, undos: ReadonlySet<string>): string {
-  return undos.has(undo) ? "taken back by the same command as the change before" : `to take it back: ${undo}`;
+  return undos.has(undo) ? `taken back by the same: ${undo}` : `to take it back: ${undo}`;
 }
 
 /** Anything but a yes is a no, as is the end of the input. */

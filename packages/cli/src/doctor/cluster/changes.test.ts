@@ -58,13 +58,15 @@ describe("a change of a pod template", () => {
 
   test.each<[string, Workload]>([
     ["is somebody else's", { ...ours, spec: deploymentOf("web").spec }],
+    ["is no Deployment", { ...ours, kind: "StatefulSet" }],
     ["tells no revision", { ...ours, metadata: { ...ours.metadata, annotations: {} } }],
     ["forgets its revisions", { ...ours, spec: { ...ours.spec, revisionHistoryLimit: 1 } }],
     ["is paused, which cannot be rolled back", { ...ours, spec: { ...ours.spec, paused: true } }],
   ])("is left to the user where the workload %s", (_, workload) => {
     expect(undoOf(workload)).toBeUndefined();
+    const kind = workload.kind.toLowerCase();
     expect(templateMend(clusterWith({}), workload, "set it", change).command).toBe(
-      "kubectl --namespace=shop set env deployment/gateway A=b",
+      `kubectl --namespace=shop set env ${kind}/gateway A=b`,
     );
   });
 });
@@ -176,6 +178,27 @@ describe("a gateway that finds no model server", () => {
     const theirs = deploymentOf("gateway", { env });
     const [found] = mendsOf({ workloads: [theirs, model], services: [grpc("model")] });
     expect(found?.command).toMatch(/TF_SERVING_HOST=model:8500$/);
+    expect(found?.safe).toBeUndefined();
+  });
+
+  test("at one of several addresses keeps the others, and is changed by the user", () => {
+    const two = [{ name: "TF_SERVING_HOST", value: "tf-serving:8500,other.models:8501" }];
+    const services = [grpc("model")];
+    const [found] = mendsOf({ workloads: [ourDeploymentOf("gateway", { env: two }), model], services });
+    expect(found?.command).toMatch(/ TF_SERVING_HOST=model:8500,other.models:8501$/);
+    expect(found?.safe).toBeUndefined();
+  });
+
+  test("at an address that the node puts together is left alone", () => {
+    const composed = [{ name: "TF_SERVING_HOST", value: "$(MODEL_SERVER):8500" }];
+    expect(mendsOf({ workloads: [ourDeploymentOf("gateway", { env: composed })] })).toEqual([]);
+  });
+
+  test("by a flag, which beats every variable, is changed where the flag stands", () => {
+    const flagged = ourDeploymentOf("gateway", { args: ["--tf-serving-host=tf-serving:8500"] });
+    const [found] = mendsOf({ workloads: [flagged, model], services: [grpc("model")] });
+    expect(found?.does).toContain("--tf-serving-host=model:8500");
+    expect(found?.command).toBe("kubectl --namespace=shop edit deployment/gateway");
     expect(found?.safe).toBeUndefined();
   });
 

@@ -70,7 +70,8 @@ export function templateMend(
   const words = inNamespace(snapshot, metadata.namespace, ...verb, target, ...flags);
   const revision = metadata.annotations["deployment.kubernetes.io/revision"];
   const isRemembered = (spec.revisionHistoryLimit ?? MOST_CHANGES) >= MOST_CHANGES && !spec.paused;
-  if (!isOurs(workload) || revision === undefined || !isRemembered) return mend(does, words);
+  const isSafe = workload.kind === "Deployment" && isOurs(workload) && isRemembered;
+  if (!isSafe || revision === undefined) return mend(does, words);
   const undo = ["rollout", "undo", target, `--to-revision=${revision}`];
   return safeMend(does, words, inNamespace(snapshot, metadata.namespace, ...undo));
 }
@@ -85,7 +86,7 @@ export function mendIf(
   return isSafe ? safeMend(does, argv, undo) : mend(does, argv);
 }
 
-export interface Replacement {
+interface Replacement {
   readonly isSafe: boolean;
   readonly does: string;
   /** JSON pointer into the Service. */

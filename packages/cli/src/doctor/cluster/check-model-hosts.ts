@@ -1,42 +1,46 @@
 /** Where gateways look for the model tier: whether it is there, and whether all of it is reached. */
 import { type Finding, finding, type Mend, mend } from "../finding.js";
 import { isOurs, mendIf, targetOf, templateMend } from "./changes.js";
-import type { Service, Workload } from "./objects.js";
+import type { Container, Service, Workload } from "./objects.js";
 import { type ClusterSnapshot, inNamespace, nameOf, selects } from "./snapshot.js";
-import { isModelWorkload, modelHostsOf } from "./tiers-in-cluster.js";
+import { isModelWorkload, type ModelHost, modelHostsOf } from "./tiers-in-cluster.js";
 
 export function checkModelHosts(snapshot: ClusterSnapshot): Finding[] {
   return snapshot.workloads.flatMap((workload) =>
     workload.spec.template.spec.containers.flatMap((container) =>
-      modelHostsOf(container).flatMap(({ host, port }) => {
-        const found = checkModelHost(snapshot, workload, container.name, host, port);
+      modelHostsOf(container).flatMap((address) => {
+        const found = checkModelHost(snapshot, { workload, container, address });
         return found === undefined ? [] : [found];
       }),
     ),
   );
 }
 
-function checkModelHost(
-  snapshot: ClusterSnapshot,
-  workload: Workload,
-  container: string,
-  host: string,
-  port: number,
-): Finding | undefined {
+/** A gateway, and one of the addresses at which it looks for the model tier. */
+interface Lookout {
+  readonly workload: Workload;
+  readonly container: Container;
+  readonly address: ModelHost;
+}
+
+function checkModelHost(snapshot: ClusterSnapshot, lookout: Lookout): Finding | undefined {
+  const { workload, container, address } = lookout;
+  const { host, port } = address;
   const { namespace } = workload.metadata;
   const subject = nameOf(workload.kind, workload.metadata);
-  const seen = `container ${container}: TF_SERVING_HOST=${host}:${port}`;
+  const seen = `container ${container.name}: TF_SERVING_HOST=${host}:${port}`;
   if (/^(localhost|127\.)/.test(host)) {
     if (mayHaveCompany(workload)) return undefined;
     return finding("model-host-unknown", {
       subject,
       problem: `it looks for the model server at ${host}:${port}, which is the pod itself`,
       seen,
-      mends: [hostMend(snapshot, workload, container)],
+      mends: [hostMend(snapshot, lookout)],
     });
   }
   const [name = "", within = namespace, ...rest] = host.split(".");
-  const isClusterName = !/^\d/.test(name) && (rest.length === 0 || rest[0] === "svc");
+  // The node puts the value of a variable in the place of $(NAME).
+  const isClusterName = !/^\d|\$\(/.test(host) && (rest.length === 0 || rest[0] === "svc");
   if (!isClusterName || !snapshot.namespaces.includes(within)) return undefined;
   const service = snapshot.services.find(
     ({ metadata }) => metadata.name === name && metadata.namespace === within,
@@ -46,7 +50,7 @@ function checkModelHost(
       subject,
       problem: `it looks for the model server at ${host}, and there is no Service ${name} in ${within}`,
       seen,
-      mends: [hostMend(snapshot, workload, container)],
+      mends: [hostMend(snapshot, lookout)],
     });
   }
   const isHeadless = service.spec.clusterIP === "None";
@@ -56,11 +60,11 @@ function checkModelHost(
       subject,
       problem: `it looks for the model server at port ${port} of Service ${name}, which has ${service.spec.ports.map((one) => one.port).join(", ")}`,
       seen,
-      mends: [hostMend(snapshot, workload, container)],
+      mends: [hostMend(snapshot, lookout)],
     });
   }
   if (isHeadless || service.spec.type === "ExternalName") return undefined;
-  return notHeadless(snapshot, workload, container, service, port);
+  return notHeadless(snapshot, lookout, service);
 }
 
 /** A model server beside the gateway need not declare its port: `containerPort` only informs. */
@@ -70,26 +74,38 @@ function mayHaveCompany({ spec }: Workload): boolean {
 }
 
 /** Points the gateway to the Service that has the gRPC port, where there is one. */
-function hostMend(snapshot: ClusterSnapshot, gateway: Workload, container: string): Mend {
-  const { namespace } = gateway.metadata;
-  const candidate = grpcService(snapshot, namespace);
-  const change = (host: string) => ({
-    verb: ["set", "env"],
-    flags: [`--containers=${container}`, `TF_SERVING_HOST=${host}:${GRPC_PORT}`],
-  });
+function hostMend(snapshot: ClusterSnapshot, lookout: Lookout): Mend {
+  const candidate = grpcService(snapshot, lookout.workload.metadata.namespace);
   if (candidate === undefined) {
-    const { verb, flags } = change("SERVICE");
-    const words = inNamespace(snapshot, namespace, ...verb, targetOf(gateway), ...flags);
-    return mend("name the model tier's Service", words);
+    return withoutFix(pointTo(snapshot, lookout, `SERVICE:${GRPC_PORT}`, "name the model tier's Service"));
   }
   const { name } = candidate.metadata;
-  const found = templateMend(
-    snapshot,
-    gateway,
-    `look at Service ${name}, which has the gRPC port`,
-    change(name),
-  );
+  const does = `look at Service ${name}, which has the gRPC port`;
+  const found = pointTo(snapshot, lookout, `${name}:${GRPC_PORT}`, does);
   return servesModels(snapshot, candidate) ? found : withoutFix(found);
+}
+
+const FLAG = "--tf-serving-host";
+
+/** Puts another address in the place of the lookout's, and keeps those beside it: they are left to the user, as are flags. */
+function pointTo(
+  snapshot: ClusterSnapshot,
+  { workload, container, address }: Lookout,
+  place: string,
+  does: string,
+): Mend {
+  const former = modelHostsOf(container).map(({ host, port }) => `${host}:${port}`);
+  const own = `${address.host}:${address.port}`;
+  const value = [...new Set(former.map((one) => (one === own ? place : one)))].join(",");
+  if ([...container.command, ...container.args].some((word) => word.split("=")[0] === FLAG)) {
+    const words = inNamespace(snapshot, workload.metadata.namespace, "edit", targetOf(workload));
+    return mend(`${does}: ${FLAG}=${value}`, words);
+  }
+  const found = templateMend(snapshot, workload, does, {
+    verb: ["set", "env"],
+    flags: [`--containers=${container.name}`, `TF_SERVING_HOST=${value}`],
+  });
+  return former.length === 1 ? found : withoutFix(found);
 }
 
 const GRPC_PORT = 8500;
@@ -121,13 +137,9 @@ function withoutFix({ does, command }: Mend): Mend {
   return command === undefined ? { does } : { does, command };
 }
 
-function notHeadless(
-  snapshot: ClusterSnapshot,
-  gateway: Workload,
-  container: string,
-  service: Service,
-  port: number,
-): Finding {
+function notHeadless(snapshot: ClusterSnapshot, lookout: Lookout, service: Service): Finding {
+  const { workload: gateway, address } = lookout;
+  const { port } = address;
   const { name, namespace } = service.metadata;
   const model = snapshot.workloads.find(
     (one) =>
@@ -137,13 +149,8 @@ function notHeadless(
   const headless = `${name}-pods`;
   // Another namespace may be somebody else's.
   const isNear = namespace === gateway.metadata.namespace;
-  const change = templateMend(snapshot, gateway, "and let the gateway use it", {
-    verb: ["set", "env"],
-    flags: [
-      `--containers=${container}`,
-      `TF_SERVING_HOST=${headless}${isNear ? "" : `.${namespace}`}:${port}`,
-    ],
-  });
+  const place = `${headless}${isNear ? "" : `.${namespace}`}:${port}`;
+  const change = pointTo(snapshot, lookout, place, "and let the gateway use it");
   const targetPort = service.spec.ports.find((one) => one.port === port)?.targetPort ?? port;
   return finding("model-service-not-headless", {
     subject: nameOf(gateway.kind, gateway.metadata),
