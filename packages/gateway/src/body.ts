@@ -43,7 +43,7 @@ export async function readSubmission(
     if (mediaType === "application/json")
       return submissionOf(await readJson(request.raw, EXPECTED_JSON), limits);
     if (mediaType === "multipart/form-data") {
-      const { pictures } = await readForm(request, limits, permit);
+      const { pictures } = await readForm(request, limits, permit, []);
       return { pictures, isItem: pictures.length > 1 };
     }
     if (!mediaType.startsWith("image/")) return undefined;
@@ -133,18 +133,22 @@ async function readImage(raw: IncomingMessage, limits: BodyLimits, permit: Permi
 export interface ReadForm {
   /** Of the fields "file" and "url", in the order in which they came; at least one. */
   readonly pictures: readonly Picture[];
-  /** Texts beside them; of a name that comes twice, the last. */
+  /** Texts that were asked for; of a name that comes twice, the last. */
   readonly fields: ReadonlyMap<string, string>;
 }
 
 /**
  * Reads photos and fields. One that is too large is told at once with its place, be it the only one: what follows it may be
  * long, and is not waited for.
+ *
+ * @param permit     is told of every byte that is kept, of texts as well.
+ * @param fieldNames of the texts to keep; others are passed over.
  */
 export async function readForm(
   request: FastifyRequest,
   limits: BodyLimits,
   permit: Permit,
+  fieldNames: readonly string[],
 ): Promise<ReadForm> {
   const pictures: Picture[] = [];
   const otherFields: string[] = [];
@@ -158,13 +162,17 @@ export async function readForm(
     // An empty field is one that nobody filled in.
     const isUrl = part.fieldname === "url" && value !== undefined && value !== "";
     if (!isFile && !isUrl) {
-      otherFields.push(part.fieldname);
+      otherFields.push(part.fieldname.slice(0, 100));
       if (part.type === "file") part.file.resume();
-      else if (value !== undefined) fields.set(part.fieldname, value);
+      else if (value !== undefined && fieldNames.includes(part.fieldname)) {
+        permit.hold(Buffer.byteLength(value));
+        fields.set(part.fieldname, value);
+      }
       continue;
     }
     if (pictures.length === limits.maxImages) throw tooMany(limits);
     if (isUrl) {
+      permit.hold(Buffer.byteLength(value));
       pictures.push({ kind: "url", url: value });
     } else if (part.type === "file") {
       const tooLong = () => new PhotoError(pictures.length, tooLarge(limits));

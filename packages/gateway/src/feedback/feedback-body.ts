@@ -27,6 +27,8 @@ const saidSchema = z.object({
     .optional(),
 });
 
+const FIELDS = ["consent", ...Object.keys(saidSchema.shape)];
+
 /**
  * Reads the body of `POST /feedback`.
  *
@@ -40,7 +42,7 @@ export async function readCorrection(
 ): Promise<SentCorrection> {
   return await readingBody(request, EXPECTED, async (mediaType) => {
     if (mediaType === "multipart/form-data") {
-      const { pictures, fields } = await readForm(request, limits, permit);
+      const { pictures, fields } = await readForm(request, limits, permit, FIELDS);
       return correctionOf(
         pictures,
         Object.fromEntries(fields),

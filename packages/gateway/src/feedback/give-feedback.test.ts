@@ -48,9 +48,10 @@ function door(
     },
   };
   const give = createGiveFeedback(parts);
-  return (photos = 1, caller = new AbortController().signal) =>
+  return (photos = 1, caller = new AbortController().signal, hasArrived: Promise<void> = Promise.resolve()) =>
     give({
       async read(permit) {
+        await hasArrived;
         permit.hold(photos * SENT_BYTES);
         const bytes = new Uint8Array(SENT_BYTES);
         return {
@@ -95,6 +96,23 @@ describe("a correction that is given", () => {
       reason: "IMAGE_TOO_LARGE",
       message: "photo 1: picture to keep was 1001 bytes as image/png, expected at most 1000",
     });
+  });
+});
+
+describe("a body that never ends", () => {
+  it("takes no place from the corrections that have arrived", async () => {
+    const give = door(async (correction) => recordOf(correction));
+    let arrive = () => {};
+    const hasArrived = new Promise<void>((resolve) => (arrive = resolve));
+    const slow = Array.from({ length: 12 }, () => give(1, undefined, hasArrived));
+    expect(permits.requestsAtWork).toBe(12);
+    await give();
+    expect(counted).toBe(1);
+    arrive();
+    const ended = await Promise.allSettled(slow);
+    // All twelve at once are more than may be at work.
+    expect(ended.filter(({ status }) => status === "fulfilled")).toHaveLength(8);
+    expect([permits.requestsAtWork, permits.bytesHeld]).toEqual([0, 0]);
   });
 });
 

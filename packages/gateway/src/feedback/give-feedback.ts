@@ -43,20 +43,27 @@ const MOST_AT_WORK = 8;
 export function createGiveFeedback(parts: GiveFeedbackParts): GiveFeedback {
   let atWork = 0;
 
+  function checkPlace(): void {
+    if (atWork < MOST_AT_WORK) return;
+    throw new ServeError(
+      "OVERLOADED",
+      `gateway was at work on ${atWork} corrections, expected fewer; try again later`,
+    );
+  }
+
   return async (request) => {
-    if (atWork >= MOST_AT_WORK) {
-      throw new ServeError(
-        "OVERLOADED",
-        `gateway was at work on ${atWork} corrections, expected fewer; try again later`,
-      );
-    }
+    checkPlace();
     const permit = parts.permits.take();
-    atWork += 1;
+    let hasPlace = false;
     let onDisk: Promise<unknown> = Promise.resolve();
     try {
       // Asked before the body is read, too: without a model nobody knows its labels.
       parts.link.current();
       const sent = await request.read(permit);
+      // Only now: who sends slowly takes no place from those who have sent.
+      checkPlace();
+      hasPlace = true;
+      atWork += 1;
       const deadline = startDeadline(parts.timeoutMs, request.caller);
       try {
         const correction = await prepare(sent, permit, request, deadline.signal);
@@ -71,7 +78,7 @@ export function createGiveFeedback(parts: GiveFeedbackParts): GiveFeedback {
     } finally {
       // A disk that hangs holds what it was given beyond the answer, and its place among those at work.
       void onDisk.then(() => {
-        atWork -= 1;
+        if (hasPlace) atWork -= 1;
         permit.release();
       });
     }

@@ -1,0 +1,67 @@
+import fastifyMultipart from "@fastify/multipart";
+import Fastify, { type FastifyInstance } from "fastify";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type ReadForm, readForm } from "./body.js";
+import { createPermits } from "./permits.js";
+
+const LIMITS = { maxImageBytes: 1000, maxImages: 3 };
+const permits = createPermits({ maxRequests: 10, maxBytes: 100_000 });
+
+let app: FastifyInstance;
+let read: ReadForm | undefined;
+let heldBytes: number;
+
+beforeEach(async () => {
+  app = Fastify();
+  app.removeAllContentTypeParsers();
+  await app.register(fastifyMultipart, { throwFileSizeLimit: false });
+  app.post("/", async (request) => {
+    const permit = permits.take();
+    try {
+      read = await readForm(request, LIMITS, permit, ["label"]);
+      heldBytes = permits.bytesHeld;
+      return {};
+    } finally {
+      permit.release();
+    }
+  });
+});
+afterEach(() => app.close());
+
+async function send(fields: readonly (readonly [name: string, value: string])[]): Promise<number> {
+  const form = new FormData();
+  for (const [name, value] of fields) form.append(name, value);
+  const request = new Request("http://localhost/", { method: "POST", body: form });
+  const { statusCode } = await app.inject({
+    method: "POST",
+    url: "/",
+    headers: Object.fromEntries(request.headers),
+    payload: Buffer.from(await request.arrayBuffer()),
+  });
+  return statusCode;
+}
+
+describe("the texts of a form", () => {
+  it("are kept where they were asked for, and every byte of them is counted", async () => {
+    await send([
+      ["label", "höse"],
+      ["url", "http://a.example/1.jpg"],
+      ["label", "pants"],
+      ["note", "n".repeat(60_000)],
+    ]);
+    expect(read?.fields).toEqual(new Map([["label", "pants"]]));
+    expect(read?.pictures).toEqual([{ kind: "url", url: "http://a.example/1.jpg" }]);
+    expect(heldBytes).toBe(Buffer.byteLength("hösepantshttp://a.example/1.jpg"));
+  });
+
+  it("are refused when they are more than the gateway may hold", async () => {
+    const long = "x".repeat(60_000);
+    expect(
+      await send([
+        ["label", long],
+        ["url", long],
+      ]),
+    ).toBe(500);
+    expect(permits.bytesHeld).toBe(0);
+  });
+});
