@@ -43,6 +43,8 @@ export interface Drawing {
   focusHeading(): void;
 }
 
+const HEIC_FILES = ["image/heic", "image/heif", ".heic", ".heif"];
+
 /** Taken for one item before the gateway has said how many it takes: as many as it does unless it was told otherwise. */
 const MOST_UNKNOWN = 10;
 
@@ -79,8 +81,9 @@ export function createDrawing(pictures: Pictures, notice: Notice, actions: Drawi
       return;
     }
     setText(limits, limitsText(site.info, say));
-    // Without HEIC, which iPhones then hand over as JPEG.
-    const accept = site.info.limits.media_types.join(",");
+    // An iPhone that sees no HEIC in it hands its photos over as JPEG; a computer would hide them, and say nothing.
+    const others = matchMedia("(any-pointer: fine)").matches ? HEIC_FILES : [];
+    const accept = [...site.info.limits.media_types, ...others].join(",");
     for (const id of ["choose", "add"]) find(id, HTMLInputElement).accept = accept;
   }
 

@@ -37,10 +37,14 @@ describe("wordsOfFault", () => {
     expect(say({ reason: "IMAGE_TOO_LARGE" }, linkPhoto)).not.toContain("It has");
   });
 
-  it("tells owners of HEIC photos what to do, by type or by name", () => {
+  it("tells owners of HEIC photos what to do, by bytes, type or name, and by the name of a link", () => {
     const unsupported: Fault = { reason: "IMAGE_TYPE_UNSUPPORTED" };
     expect(say(unsupported, filePhoto("a", "image/heic"))).toContain("Most Compatible");
     expect(say(unsupported, filePhoto("IMG_1.HEIC", ""))).toContain("Most Compatible");
+    expect(say({ ...unsupported, isHeic: true }, filePhoto("a.jpg"))).toContain("HEIC photos cannot be read");
+    const link = { kind: "link", id: "1", url: "https://shop.example/IMG_1.heic?size=1" } as const;
+    expect(say(unsupported, link)).toContain("Export the photo as a JPEG");
+    expect(say(unsupported, linkPhoto)).toContain("Photos can be JPEG or PNG.");
     expect(say(unsupported, filePhoto("a.pdf", "application/pdf"))).toContain("Photos can be JPEG or PNG.");
   });
 

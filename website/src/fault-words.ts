@@ -1,6 +1,6 @@
 import type { Fault } from "./fault.js";
 import type { Limits, Photo } from "./photo.js";
-import { hostOf, isHeic } from "./photo.js";
+import { hostOf, isNamedHeic } from "./photo.js";
 import type { FaultFacts } from "./words/en.js";
 import type { Formats } from "./words/formats.js";
 import type { Words } from "./words/language.js";
@@ -91,6 +91,7 @@ const FINAL: ReadonlySet<Entry> = new Set<Entry>([
   "tooLarge",
   "tooManyPixels",
   "unsupported",
+  "heic",
   "undecodable",
   "empty",
   "tooMany",
@@ -111,7 +112,7 @@ export function isKnownReason(reason: string): reason is Fault["reason"] {
 export function wordsOfFault(fault: Fault, around: FaultCircumstances): FaultWords {
   const { words, formats } = around;
   const isKeyRefused = fault.reason === "UNAUTHENTICATED" && around.isKeyRefused === true;
-  const entry = isKeyRefused ? "keyWrong" : ENTRIES[fault.reason];
+  const entry = isKeyRefused ? "keyWrong" : isHeicFault(fault, around.photo) ? "heic" : ENTRIES[fault.reason];
   const { title, text } = words.faults[entry];
   const sentences = [...text(factsOf(around))];
   const seconds = around.secondsLeft ?? fault.retryAfterSeconds;
@@ -128,6 +129,12 @@ export function wordsOfFault(fault: Fault, around: FaultCircumstances): FaultWor
   };
 }
 
+/** By what is known of the photo: the bytes of a file, else its name or that of the link. */
+function isHeicFault({ reason, isHeic }: Fault, photo: Photo | undefined): boolean {
+  if (reason !== "IMAGE_TYPE_UNSUPPORTED" || photo === undefined) return false;
+  return isHeic === true || isNamedHeic(photo);
+}
+
 function factsOf({ photo, limits, formats }: FaultCircumstances): FaultFacts {
   const file = photo?.kind === "file" ? photo.file : undefined;
   return {
@@ -139,6 +146,5 @@ function factsOf({ photo, limits, formats }: FaultCircumstances): FaultFacts {
     kinds:
       limits === undefined ? formats.or(["JPEG", "PNG", "WebP", "GIF"]) : formats.kinds(limits.media_types),
     host: photo?.kind === "link" ? hostOf(photo.url) : undefined,
-    isHeic: file !== undefined && isHeic(file),
   };
 }

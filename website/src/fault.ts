@@ -10,6 +10,8 @@ export interface Fault {
   readonly requestId?: string;
   /** Of several photos sent, the one whose fault it is, from 0 on. */
   readonly photo?: number;
+  /** The file is a HEIC photo, by its bytes. */
+  readonly isHeic?: boolean;
   /** The gateway's word on when to ask again. */
   readonly retryAfterSeconds?: number;
 }

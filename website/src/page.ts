@@ -134,6 +134,8 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
     state = step(before, event);
     if (state === before) return;
     const item = itemOf(state);
+    // The question is about what was shown.
+    if (event.name === "returned") where.close();
     if (item !== undefined && item !== itemOf(before)) session.keep(item);
     if (state.name === "start") void listRecent();
     if (state.name !== before.name) given.show(state.name === "start");
@@ -182,9 +184,9 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
   }
 
   async function discard(item: Item): Promise<void> {
-    const stillKept = await given.stillKept(item.photos.map(({ id }) => id));
+    const stillKept = given.stillKept(item.photos.map(({ id }) => id));
     await session.discard(item);
-    notice.show([say.words.draft.discarded, stillKept].filter((text) => text !== "").join(" "));
+    notice.show([say.words.draft.discarded, await stillKept].filter((text) => text !== "").join(" "));
   }
 
   async function listRecent(): Promise<void> {
@@ -217,7 +219,7 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
     if (gift.kind === "link") return { photos: [{ kind: "link", id: newId(), url: gift.url }], notes: [] };
     const [first, ...others] = gift.files;
     const photo = (file: File): Photo => ({ kind: "file", id: newId(), file });
-    const taken = others.slice(0, most - 1);
+    const taken = others.slice(0, Math.max(0, most - 1));
     const { ways } = say.words;
     const notes = [
       taken.length < others.length ? ways.onlySome(taken.length + 1, gift.files.length) : "",

@@ -29,7 +29,8 @@ function isSamePicture(picture: Picture, other: Picture | undefined): boolean {
 }
 
 export function createPanels(parts: Omit<PanelParts, "root">): Panels {
-  let loading: Promise<readonly Panel[]> | undefined;
+  /** Undefined also where they did not come: the next answer asks for them again. */
+  let loading: Promise<readonly Panel[] | undefined> | undefined;
   let shown: AnsweredItem | undefined;
 
   function isSame(item: AnsweredItem | undefined): boolean {
@@ -43,15 +44,23 @@ export function createPanels(parts: Omit<PanelParts, "root">): Panels {
     );
   }
 
+  function load(): Promise<readonly Panel[] | undefined> {
+    loading ??= loadPanels(parts).catch(() => {
+      loading = undefined;
+      return undefined;
+    });
+    return loading;
+  }
+
   return {
     show(item) {
       if (isSame(item)) return;
       shown = item;
-      if (item !== undefined) loading ??= loadPanels(parts);
+      if (item !== undefined) void load();
       void loading?.then((panels) => {
         // Another answer may have come while they were on their way.
         if (shown !== item) return;
-        for (const panel of panels) {
+        for (const panel of panels ?? []) {
           if (item === undefined) panel.clear();
           else panel.show(item);
         }
@@ -59,7 +68,7 @@ export function createPanels(parts: Omit<PanelParts, "root">): Panels {
     },
     setWords() {
       void loading?.then((panels) => {
-        for (const panel of panels) panel.setWords();
+        for (const panel of panels ?? []) panel.setWords();
       });
     },
   };

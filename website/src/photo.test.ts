@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { faultOfKind, firstOfUriList, hostOf, parseLink } from "./photo.js";
+import { faultOfKind, firstOfUriList, hostOf, isHeic, parseLink } from "./photo.js";
 import { info } from "./testing/fixtures.js";
 
 const limits = { ...info.limits, media_types: ["image/jpeg", "image/png"] };
@@ -51,7 +51,7 @@ describe("hostOf", () => {
 });
 
 describe("faultOfKind", () => {
-  const named = (type: string, name = "a") => ({ type, name });
+  const named = (type: string) => ({ type });
 
   it("lets a picture of a kind that is read pass", () => {
     expect(faultOfKind(named("image/png"), limits)).toBeUndefined();
@@ -63,11 +63,6 @@ describe("faultOfKind", () => {
     expect(faultOfKind(named("image/tiff"), limits)).toEqual(refused);
   });
 
-  it("leaves a HEIC photo to the browser, some of which can open it", () => {
-    expect(faultOfKind(named("image/heic"), limits)).toBeUndefined();
-    expect(faultOfKind(named("", "IMG_1.HEIC"), limits)).toBeUndefined();
-  });
-
   it("leaves a file without a declared type to the gateway, which looks at the bytes", () => {
     expect(faultOfKind(named(""), limits)).toBeUndefined();
   });
@@ -75,5 +70,22 @@ describe("faultOfKind", () => {
   it("refuses only what is no picture at all while the limits are unknown", () => {
     expect(faultOfKind(named("image/tiff"), undefined)).toBeUndefined();
     expect(faultOfKind(named("video/mp4"), undefined)).toEqual({ reason: "IMAGE_TYPE_UNSUPPORTED" });
+  });
+});
+
+describe("isHeic", () => {
+  const fileOf = (text: string) => new Blob([Uint8Array.from(text, (letter) => letter.charCodeAt(0))]);
+
+  it.each([
+    ["\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf", true],
+    ["\0\0\0\x1cftypmif1\0\0\0\0mif1heic", true],
+    ["\0\0\0\x1cftyphevc\0\0\0\0", true],
+    ["\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", false],
+    ["\0\0\0\x1cftypavif\0\0\0\0", false],
+    ["\0\0\0\x1cftypisom\0\0\0\0", false],
+    ["\xff\xd8\xff\xe0", false],
+    ["", false],
+  ])("of a file that begins with %j is %j, whatever it is called", async (start, expected) => {
+    expect(await isHeic(fileOf(start))).toBe(expected);
   });
 });

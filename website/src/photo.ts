@@ -38,21 +38,31 @@ export function hostOf(url: string): string {
   return parseUrl(url)?.host ?? url;
 }
 
-/** Whether a file is a photo as iPhones store them. Chromium leaves the type of such a file empty, so its name counts too. */
-export function isHeic(file: { readonly type: string; readonly name: string }): boolean {
-  return /hei[cf]$/i.test(file.type || file.name);
+const HEIC_NAME = /hei[cf]$/i;
+
+/** Whether a photo is one as iPhones store them, by its type or name. Chromium leaves the type of such a file empty. */
+export function isNamedHeic(photo: Photo): boolean {
+  if (photo.kind === "file") return HEIC_NAME.test(photo.file.type || photo.file.name);
+  return HEIC_NAME.test(parseUrl(photo.url)?.pathname ?? "");
+}
+
+/** Brands of HEVC pictures; `mif1` is of any codec and `avif` says which (ISO/IEC 23008-12, annex B; AVIF, section 4). */
+const HEIC_BRAND = /^.{4}ftyp(?:he[iv]|mi[af]|msf1)/s;
+const START_BYTES = 64;
+
+/** Whether a file is a photo as iPhones store them, whatever it is called: by its first bytes. */
+export async function isHeic(file: Blob): Promise<boolean> {
+  const bytes = new Uint8Array(await file.slice(0, START_BYTES).arrayBuffer());
+  const start = String.fromCharCode(...bytes);
+  return HEIC_BRAND.test(start) && !start.includes("avif");
 }
 
 /**
  * The reason why the gateway would refuse this file, as far as its declared type tells, so that nobody uploads in
- * vain. A file without a declared type is left to the gateway, which looks at the bytes; a HEIC photo to the browser,
- * some of which can open it.
+ * vain. A file without a declared type is left to the gateway, which looks at the bytes.
  */
-export function faultOfKind(
-  file: { readonly type: string; readonly name: string },
-  limits: Limits | undefined,
-): Fault | undefined {
-  if (file.type === "" || isHeic(file)) return undefined;
+export function faultOfKind(file: { readonly type: string }, limits: Limits | undefined): Fault | undefined {
+  if (file.type === "") return undefined;
   const isForeign =
     limits === undefined ? !file.type.startsWith("image/") : !limits.media_types.includes(file.type);
   return isForeign ? { reason: "IMAGE_TYPE_UNSUPPORTED" } : undefined;

@@ -39,12 +39,12 @@ export function createGivenList(parts: PanelParts, corrections: KeptCorrections)
     return `${wordsOf().notRemoved} ${parts.sayFault(fault).title}.`;
   }
 
-  async function takeBack({ id }: KeptCorrection): Promise<void> {
+  async function takeBack({ id, withdraw }: KeptCorrection): Promise<void> {
     if (removals.get(id) === "running") return;
     removals.set(id, "running");
     render();
     parts.announce(wordsOf().removing);
-    const asked = await gateway.ask(`/feedback/${id}`, { method: "DELETE" });
+    const asked = await gateway.ask(withdraw, { method: "DELETE" });
     // One that is not there any more counts as removed.
     const isGone = asked.ok || asked.fault.reason === "FEEDBACK_NOT_FOUND";
     if (!isGone) {

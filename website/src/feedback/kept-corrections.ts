@@ -32,11 +32,13 @@ export function createKeptCorrections(
   now: () => number = Date.now,
 ): KeptCorrections {
   let known: readonly Entry[] = [];
+  /** The browser took the last change. */
+  let isStored = true;
 
   /** Read each time: another tab may have written. */
   function read(): readonly Entry[] {
     try {
-      const text = storage?.getItem(PLACE);
+      const text = isStored ? storage?.getItem(PLACE) : undefined;
       if (text !== undefined) known = text === null ? [] : entriesOf(JSON.parse(text));
     } catch {
       // Blocked, or written by something else: what this page knows counts.
@@ -50,8 +52,10 @@ export function createKeptCorrections(
     try {
       if (entries.length === 0) storage?.removeItem(PLACE);
       else storage?.setItem(PLACE, JSON.stringify(entries));
+      isStored = true;
     } catch {
-      // As above.
+      // Full: what this page knows counts until a change is taken.
+      isStored = false;
     }
   }
 
@@ -71,7 +75,13 @@ function entriesOf(json: unknown): Entry[] {
   if (!Array.isArray(json)) return [];
   return json.flatMap((entry: unknown) => {
     if (!isRecord(entry) || !Array.isArray(entry.photos)) return [];
-    const kept = keptCorrectionOf({ ...entry, pictures: entry.count, delete_after: entry.deleteAfter });
+    const kept = keptCorrectionOf({
+      // What was kept before the path was told had this one.
+      withdraw: `/feedback/${entry.id}`,
+      ...entry,
+      pictures: entry.count,
+      delete_after: entry.deleteAfter,
+    });
     const photos = entry.photos.filter((id): id is string => typeof id === "string");
     return kept === undefined ? [] : [{ ...kept, photos }];
   });

@@ -12,7 +12,11 @@ import { feedbackWords } from "./words.js";
 type State =
   /** `note` names what happened last, `fault` what went wrong; both are put into words when they are shown. */
   | { readonly name: "asking"; readonly note: "" | "tick" | "removed"; readonly fault?: Fault }
-  | { readonly name: "sending"; readonly end: AbortController }
+  /**
+   * A request that was sent is never broken off: the server may have kept the photo already, and nobody would know its id.
+   * Where the person wishes it stopped, what it keeps is removed.
+   */
+  | { readonly name: "sending"; isToStop: boolean }
   | { readonly name: "kept"; readonly kept: KeptCorrection; readonly failure?: Failure }
   | { readonly name: "removing"; readonly kept: KeptCorrection };
 
@@ -84,10 +88,11 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
     if (state.name === "asking" && state.note === "tick") become({ name: "asking", note: "" });
   });
   remove.addEventListener("click", () => void takeBack());
-  // `send` goes on: what was kept by then is shown as kept.
   cancel.addEventListener("click", () => {
-    if (state.name === "sending") state.end.abort();
     keep.focus();
+    if (state.name !== "sending") return;
+    state.isToStop = true;
+    render();
   });
 
   const wordsOf = () => feedbackWords[parts.language()];
@@ -97,23 +102,41 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
     if (item === undefined) return;
     const about = item;
     const before = state.name === "kept" ? state.kept : undefined;
-    const sending = { name: "sending", end: new AbortController() } as const;
+    const sending: State & { name: "sending" } = { name: "sending", isToStop: false };
     become(sending);
     parts.announce(wordsOf().sending);
     const upload = await about.request();
     if (!isStill(sending)) return;
-    const said = { label: about.chosenLabel, predicted: about.answer.top_class };
-    const { body: sent, headers } = correctionOf(upload, said);
-    const { signal } = sending.end;
-    const asked = await gateway.ask("/feedback", { method: "POST", body: sent, headers, signal });
+    const { answer, chosenLabel } = about;
+    const { body: sent, headers } = correctionOf(upload, {
+      label: chosenLabel,
+      predicted: answer.top_class,
+      model_version: answer.model.version,
+      contract: answer.contract,
+    });
+    const asked = sending.isToStop
+      ? ({ ok: false, fault: { reason: "CANCELLED" } } as const)
+      : await gateway.ask("/feedback", { method: "POST", body: sent, headers });
     const kept = asked.ok ? keptCorrectionOf(asked.json) : undefined;
     // Kept in any case, also when the person has gone on to another photo meanwhile: they may come back.
     const earlier = corrections.allOf(idsOf(about));
     if (kept !== undefined) corrections.add(idsOf(about), kept);
-    const left = kept === undefined ? undefined : await forgetAll(earlier);
-    if (!isStill(sending)) return;
-    if (kept === undefined) {
-      const fault: Fault = asked.ok ? { reason: "ANSWER_UNREADABLE" } : asked.fault;
+    const isStopped = sending.isToStop;
+    const left = kept === undefined ? undefined : await forgetAll(isStopped ? [kept] : earlier);
+    if (!isStill(sending)) {
+      // Another category was chosen meanwhile: what is kept is said beside it.
+      if (item !== undefined && item.photos === about.photos && state.name === "asking") {
+        const latest = corrections.of(idsOf(item));
+        if (latest !== undefined) become({ name: "kept", kept: latest });
+      }
+      return;
+    }
+    if (kept === undefined || (isStopped && left === undefined)) {
+      const fault: Fault = isStopped
+        ? { reason: "CANCELLED" }
+        : asked.ok
+          ? { reason: "ANSWER_UNREADABLE" }
+          : asked.fault;
       become(
         before === undefined
           ? { name: "asking", note: "", fault }
@@ -161,8 +184,8 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
   }
 
   /** Removes a correction from the server; one that is not there any more counts as removed. */
-  async function forget({ id }: KeptCorrection): Promise<Fault | undefined> {
-    const asked = await gateway.ask(`/feedback/${id}`, { method: "DELETE" });
+  async function forget({ id, withdraw }: KeptCorrection): Promise<Fault | undefined> {
+    const asked = await gateway.ask(withdraw, { method: "DELETE" });
     if (!asked.ok && asked.fault.reason !== "FEEDBACK_NOT_FOUND") return asked.fault;
     corrections.remove(id);
     return undefined;
@@ -243,10 +266,10 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
     else form.insertBefore(note, actions);
     setText(
       keep,
-      state.name === "sending" ? words.sending : kept === undefined ? words.keep : words.keepInstead,
+      state.name === "sending" ? (state.isToStop ? words.removing : words.sending) : kept === undefined ? words.keep : words.keepInstead,
     );
     setText(cancel, parts.words().reading.cancel);
-    cancel.hidden = state.name !== "sending";
+    cancel.hidden = state.name !== "sending" || state.isToStop;
     for (const button of [keep, remove]) button.setAttribute("aria-disabled", String(isBusy));
     box.disabled = isBusy;
     if (state.name === "asking" && state.note === "tick") box.setAttribute("aria-invalid", "true");
@@ -263,7 +286,6 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
       if (!isSame || isOtherLabel) {
         // They agreed to something else.
         box.checked = false;
-        if (state.name === "sending") state.end.abort();
         const kept = corrections.of(idsOf(next));
         state = kept === undefined ? { name: "asking", note: "" } : { name: "kept", kept };
         details.open = kept !== undefined || next.chosenLabel !== next.answer.top_class;
@@ -271,7 +293,6 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
       render();
     },
     clear() {
-      if (state.name === "sending") state.end.abort();
       root.hidden = true;
       details.open = false;
       box.checked = false;

@@ -93,11 +93,14 @@ export function createSession({ store, visits, send, onKept }: SessionParts): Se
     },
     async discard(item) {
       seen.delete(item.id);
+      returns += 1;
+      const turn = returns;
       current = undefined;
       visits.replace(undefined);
       await visits.claim(undefined);
       await store.remove(item.id);
-      send({ name: "returned", item: undefined });
+      // Something else may have been given in the meantime.
+      if (turn === returns) send({ name: "returned", item: undefined });
     },
     recent: async () => (await store.list(Date.now())).map(({ item }) => item),
   };

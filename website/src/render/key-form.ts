@@ -14,7 +14,7 @@ export interface SiteKey {
 export function createSiteKey(): SiteKey {
   let key: string | undefined;
   try {
-    key = sessionStorage.getItem(STORED) ?? undefined;
+    key = sendable(sessionStorage.getItem(STORED) ?? "") || undefined;
   } catch {
     key = undefined;
   }
@@ -31,6 +31,11 @@ export function createSiteKey(): SiteKey {
   };
 }
 
+/** What of a key can stand in a header: typed and pasted ones may hold spaces that nobody sees, and typographic marks. */
+function sendable(text: string): string {
+  return text.replaceAll(/[^\x21-\x7e]/g, "");
+}
+
 export function createKeyForm(onKey: (key: string) => void) {
   const form = find("key", HTMLFormElement);
   const input = find("key-text", HTMLInputElement);
@@ -38,7 +43,7 @@ export function createKeyForm(onKey: (key: string) => void) {
   let say: Say | undefined;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const key = input.value.trim();
+    const key = sendable(input.value);
     const isEmpty = key === "";
     setText(error, isEmpty ? (say?.words.key.empty ?? "") : "");
     input.ariaInvalid = String(isEmpty);

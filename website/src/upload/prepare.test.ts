@@ -61,10 +61,15 @@ describe("UploadPreparation", () => {
   });
 
   it("turns HEIC into JPEG where the browser can, and says so where it cannot", async () => {
-    const heic = file(900_000, "IMG_1.HEIC", "");
+    const start = Uint8Array.from("\0\0\0\x18ftypheic\0\0\0\0mif1heic", (letter) => letter.charCodeAt(0));
+    const heic = new File([start, new Uint8Array(900_000)], "IMG_1.HEIC", { type: "" });
     expect((await sent(heic, shrinkerTo(950_000), info)).name).toBe("IMG_1.jpg");
     expect(await prepare(heic, shrinkerTo(undefined, true), info)).toMatchObject({
-      fault: { reason: "IMAGE_TYPE_UNSUPPORTED" },
+      fault: { reason: "IMAGE_TYPE_UNSUPPORTED", isHeic: true },
+    });
+    const misnamed = new File([start], "a.jpg", { type: "image/jpeg" });
+    expect(await prepare(misnamed, shrinkerTo(undefined, true), info)).toMatchObject({
+      fault: { isHeic: true },
     });
   });
 

@@ -60,10 +60,11 @@ export class UploadPreparation {
 
   async #shrinkFile(file: File, info: InfoResponse | undefined): Promise<File | Fault> {
     if (file.size === 0) return { reason: "FILE_EMPTY" };
-    const foreign = faultOfKind(file, info?.limits);
+    // Some browsers can open it, and the gateway cannot. A file that cannot be read is told so when it is sent.
+    const mustConvert = await isHeic(file).catch(() => false);
+    const foreign = mustConvert ? undefined : faultOfKind(file, info?.limits);
     if (foreign !== undefined) return foreign;
     const leastEdge = info?.shrink.keeps_answer === true ? (info.shrink.least_edge ?? undefined) : undefined;
-    const mustConvert = isHeic(file);
     if (mustConvert || (leastEdge !== undefined && file.size > WORTH_SHRINKING_BYTES)) {
       const { photo, isUndecodable } = await this.#shrink(file, {
         leastEdge,
@@ -72,7 +73,7 @@ export class UploadPreparation {
         quality: leastEdge === undefined ? CONVERT_QUALITY : SHRINK_QUALITY,
       });
       if (photo !== undefined && (mustConvert || photo.size < file.size)) return jpegOf(photo, file.name);
-      if (mustConvert && isUndecodable) return { reason: "IMAGE_TYPE_UNSUPPORTED" };
+      if (mustConvert && isUndecodable) return { reason: "IMAGE_TYPE_UNSUPPORTED", isHeic: true };
     }
     const isTooLarge = info !== undefined && file.size > info.limits.max_image_bytes;
     return isTooLarge ? { reason: "IMAGE_TOO_LARGE" } : file;

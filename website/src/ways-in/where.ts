@@ -33,5 +33,10 @@ export function createWhere(answers: WhereAnswers) {
       if (!dialog.open) dialog.showModal();
       title.focus();
     },
+    /** Leaves the photos out. */
+    close(): void {
+      gift = undefined;
+      dialog.close();
+    },
   };
 }

@@ -12,20 +12,32 @@ import { whyWords } from "./words.js";
 
 const USUAL_STRENGTH = 80;
 
+/** A map, and what it explains: by now the model may say something else than when the photo was read. */
+interface Evidence extends Heatmap {
+  readonly label: string;
+}
+
 export const createWhyPanel: CreatePanel = (parts) => {
   /** In percent; kept from photo to photo. */
   let strength = USUAL_STRENGTH;
 
-  const sentenceOf = ({ item, value }: Shown<Heatmap>) => {
-    const category = categoryName(parts.words(), item.answer.top_class);
-    return whyWords[parts.language()].sentence(category, placeOf(value));
+  const sentenceOf = ({ item, value }: Shown<Evidence>) => {
+    const words = whyWords[parts.language()];
+    const nameOf = (label: string) => categoryName(parts.words(), label);
+    const sentence = words.sentence(nameOf(value.label), placeOf(value));
+    return value.label === item.answer.top_class
+      ? sentence
+      : `${words.changed(nameOf(value.label), nameOf(item.answer.top_class))} ${sentence}`;
   };
 
-  return createFold<Heatmap>({
+  return createFold<Evidence>({
     parts,
     path: "/predict?format=predictions&explain=1",
     isOffered: ({ info }) => info.explain,
-    read: (json) => (isRecord(json) && isHeatmap(json.heatmap) ? json.heatmap : undefined),
+    read: (json) =>
+      isRecord(json) && isHeatmap(json.heatmap) && typeof json.top_class === "string"
+        ? { ...json.heatmap, label: json.top_class }
+        : undefined,
     words() {
       const { asking, cancel, retry } = whyWords[parts.language()];
       return { title: parts.words().panels.why, asking, cancel, retry };
@@ -40,7 +52,7 @@ export const createWhyPanel: CreatePanel = (parts) => {
     },
   });
 
-  function figureOf(shown: Shown<Heatmap>, signal: AbortSignal): HTMLElement {
+  function figureOf(shown: Shown<Evidence>, signal: AbortSignal): HTMLElement {
     const words = whyWords[parts.language()];
     const { value: heatmap, item } = shown;
     const figure = make("figure", "why-figure");
@@ -102,7 +114,7 @@ export const createWhyPanel: CreatePanel = (parts) => {
     return legend;
   }
 
-  function notesOf({ item, value: heatmap }: Shown<Heatmap>): HTMLElement {
+  function notesOf({ item, value: heatmap }: Shown<Evidence>): HTMLElement {
     const words = whyWords[parts.language()];
     const notes = [
       item.photos.length > 1 ? words.decided(heatmap.photo + 1) : "",

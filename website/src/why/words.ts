@@ -10,6 +10,8 @@ interface WhyWords {
   readonly retry: string;
   readonly alt: (photo: string) => string;
   readonly photo: (number: number) => string;
+  /** The model's category by now, and when the photo was read. */
+  readonly changed: (now: string, before: string) => string;
   readonly sentence: (category: string, place: Place) => string;
   /** In percentage points, at least 1. */
   readonly drop: (points: number) => string;

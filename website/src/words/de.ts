@@ -184,13 +184,15 @@ export const de: Words = {
     },
     unsupported: {
       title: "Diese Art von Datei kann nicht gelesen werden",
-      text: ({ kinds, isHeic }: FaultFacts) =>
-        isHeic
-          ? [
-              `Es ist ein HEIC-Foto, wie iPhones sie speichern, und dieser Browser kann es nicht öffnen; ${kinds} können gelesen werden.`,
-              "Ein Bildschirmfoto davon geht, ebenso Fotos mit Einstellungen, Kamera, Formate, Maximale Kompatibilität.",
-            ]
-          : [`Fotos können ${kinds} sein.`],
+      text: ({ kinds }: FaultFacts) => [`Fotos können ${kinds} sein.`],
+    },
+    heic: {
+      title: "HEIC-Fotos können hier nicht gelesen werden",
+      text: () => [
+        "So speichern iPhones Fotos, und dieser Browser kann sie nicht öffnen.",
+        "Exportiere das Foto als JPEG und nimm dieses, oder nimm ein Bildschirmfoto davon.",
+        "Neue Fotos sind JPEG mit Einstellungen, Kamera, Formate, Maximale Kompatibilität.",
+      ],
     },
     undecodable: {
       title: "Dieses Bild ist beschädigt",

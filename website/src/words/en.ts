@@ -18,7 +18,6 @@ export interface FaultFacts {
   readonly kinds: string;
   /** Website of the link. */
   readonly host: string | undefined;
-  readonly isHeic: boolean;
 }
 
 /** Labels of the shipped model as people say them; a label that is not here is shown as it is. */
@@ -209,13 +208,15 @@ export const en = {
     },
     unsupported: {
       title: "This kind of file cannot be read",
-      text: ({ kinds, isHeic }: FaultFacts) =>
-        isHeic
-          ? [
-              `It is a HEIC photo, as iPhones store them, which this browser cannot open; ${kinds} can be read.`,
-              "A screenshot of it works, and so do photos taken with Settings, Camera, Formats, Most Compatible.",
-            ]
-          : [`Photos can be ${kinds}.`],
+      text: ({ kinds }: FaultFacts) => [`Photos can be ${kinds}.`],
+    },
+    heic: {
+      title: "HEIC photos cannot be read here",
+      text: () => [
+        "iPhones store photos like this, and this browser cannot open them.",
+        "Export the photo as a JPEG and give that, or give a screenshot of it.",
+        "New photos are JPEGs with Settings, Camera, Formats, Most Compatible.",
+      ],
     },
     undecodable: {
       title: "This picture is damaged",
