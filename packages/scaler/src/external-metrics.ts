@@ -46,7 +46,7 @@ export interface ExternalMetricsOptions {
 }
 
 /** What the server shows, and whom it answers. */
-export interface Identities {
+interface Identities {
   readonly tls: ServerTls;
   /** Without it nobody is answered. */
   readonly trust: FrontProxyTrust;

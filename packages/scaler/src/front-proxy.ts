@@ -15,7 +15,7 @@ export interface FrontProxyTrust {
   readonly allowedNames: readonly string[];
 }
 
-export interface Refusal {
+interface Refusal {
   readonly status: 401 | 403;
   readonly message: string;
 }

@@ -40,11 +40,17 @@ export function clusterCost(service: ServiceCost, demand: Demand, kind: NodeKind
   const peakPerSecond = (demand.picturesPerDay / SECONDS_PER_DAY) * demand.peakFactor;
   const peakCores = (peakPerSecond * (service.gatewayCpuMs + service.modelCpuMs)) / 1000;
   const nodes = Math.max(LEAST_NODES, Math.ceil(peakCores / CLUSTER_SHARE / (node.vcpus - SYSTEM_VCPUS)));
+  const { diskGigabytes, diskPerGigabyteMonth, hoursPerMonth, publicAddresses, publicAddressPerHour } =
+    PRICES;
+  const perNodeHour = node.perHour + (diskGigabytes * diskPerGigabyteMonth) / hoursPerMonth;
+  const perHour =
+    nodes * perNodeHour +
+    publicAddresses * publicAddressPerHour +
+    PRICES.controlPlanePerHour +
+    PRICES.loadBalancerPerHour +
+    PRICES.natPerHour;
   const gigabytes = (demand.picturesPerDay * demand.pictureBytes) / 1e9;
-  const perDay =
-    24 *
-      (nodes * node.perHour + PRICES.controlPlanePerHour + PRICES.loadBalancerPerHour + PRICES.natPerHour) +
-    gigabytes * (PRICES.natPerGigabyte + PRICES.loadBalancerPerUnit);
+  const perDay = 24 * perHour + gigabytes * (PRICES.natPerGigabyte + PRICES.loadBalancerPerUnit);
   return { peakCores, nodes, perDay };
 }
 

@@ -40,11 +40,14 @@ function usageOf(answered: () => number): ReadUsage {
 async function measure(
   signal = new AbortController().signal,
   onAnswer: (answered: number) => void = () => {},
+  answerMs = 0,
 ) {
   let answered = 0;
   gateway = await startStubGateway((response) => {
     onAnswer(++answered);
-    response.writeHead(200, { "server-timing": "total;dur=1" }).end();
+    const answer = () => response.writeHead(200, { "server-timing": "total;dur=1" }).end();
+    if (answerMs === 0) answer();
+    else setTimeout(answer, answerMs);
   });
   const measurement = await measureTiers({
     gatewayUrl: gateway.url,
@@ -70,6 +73,16 @@ test("memory is read at rest and at its most, CPU per picture over each load, p9
     expect(p95Ms).toBeGreaterThan(0);
     expect(failed).toBe(0);
   }
+});
+
+test("what a step warns of is said with the step: a p95 that stands on a few answers", async () => {
+  const { measurement } = await measure(undefined, undefined, 50);
+  const few = measurement.warnings.filter((warning) => warning.includes("answers are too few for a p99"));
+  expect(few).toContainEqual(
+    expect.stringMatching(
+      /^at \d+ % of the full load: \d+ answers are .* the slowest (one|\d+) decides? the p95/,
+    ),
+  );
 });
 
 test("an abort ends the measurement with the signal's reason", async () => {

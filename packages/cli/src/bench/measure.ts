@@ -80,6 +80,7 @@ export async function measureTiers(options: MeasureOptions): Promise<Measurement
   // Warm already: only the queue of the load before is to go.
   const stepWarmUpMs = Math.min(1_000, times.warmUpMs);
   const steps: LoadStep[] = [];
+  const stepWarnings: string[] = [];
   for (const share of SHARES) {
     const perSecond = share * full.per_second;
     const stepMs = Math.min(3 * times.stepMs, Math.max(times.stepMs, (1000 * ANSWERS_FOR_P95) / perSecond));
@@ -87,6 +88,9 @@ export async function measureTiers(options: MeasureOptions): Promise<Measurement
     const p95Ms = result.latency_ms?.p95 ?? Number.POSITIVE_INFINITY;
     io.stderr.write(`${perSecond.toFixed(0)} per second (${percent(share)}): p95 ${p95Ms.toFixed(0)} ms\n`);
     steps.push({ share, perSecond, p95Ms, failed: result.failed });
+    stepWarnings.push(
+      ...result.warnings.map((warning) => `at ${percent(share)} of the full load: ${warning}`),
+    );
     results.push(result);
   }
   const otherCores = await others(results.map(({ loader, seconds }) => loader.cores * seconds));
@@ -100,7 +104,7 @@ export async function measureTiers(options: MeasureOptions): Promise<Measurement
     },
     machine: await describeMachine(),
     otherCores,
-    warnings: warningsOf(full, otherCores),
+    warnings: [...full.warnings, ...stepWarnings, ...warningsOfOthers(otherCores)],
   };
 }
 
@@ -134,14 +138,11 @@ async function startWatchingOthers(readUsage: ReadUsage) {
   };
 }
 
-function warningsOf(full: BenchResult, otherCores: number | undefined): string[] {
-  const warnings = [...full.warnings];
-  if (otherCores !== undefined && otherCores > MUCH_ELSE_CORES) {
-    warnings.push(
-      `other programs took ${otherCores.toFixed(1)} cores meanwhile, so CPU per picture and p95 are too high, and the sizes larger than they need be; measure again when the machine is calm`,
-    );
-  }
-  return warnings;
+function warningsOfOthers(otherCores: number | undefined): string[] {
+  if (otherCores === undefined || otherCores <= MUCH_ELSE_CORES) return [];
+  return [
+    `other programs took ${otherCores.toFixed(1)} cores meanwhile, so CPU per picture and p95 are too high, and the sizes larger than they need be; measure again when the machine is calm`,
+  ];
 }
 
 function seconds(ms: number): string {

@@ -2,7 +2,7 @@
  * What a cloud asks, as data: look the prices up again before you decide by them.
  *
  * On-demand list prices of AWS in us-east-1, in US dollars without tax, as known on 2026-11-21. Sources, by the page that
- * has each: aws.amazon.com/ec2/pricing/on-demand, /eks/pricing, /elasticloadbalancing/pricing, /vpc/pricing (NAT),
+ * has each: aws.amazon.com/ec2/pricing/on-demand, /ebs/pricing, /eks/pricing, /elasticloadbalancing/pricing, /vpc/pricing (NAT, addresses),
  * /lambda/pricing, /api-gateway/pricing.
  */
 export const PRICES = {
@@ -12,6 +12,13 @@ export const PRICES = {
     "m5.large": { vcpus: 2, perHour: 0.096 },
     "m5.xlarge": { vcpus: 4, perHour: 0.192 },
   },
+  /** Of a node: gp3, as large as deploy/eks/cluster.yaml has it. */
+  diskGigabytes: 40,
+  diskPerGigabyteMonth: 0.08,
+  hoursPerMonth: 730,
+  /** The NAT gateway's, and the load balancer's in two zones. */
+  publicAddresses: 3,
+  publicAddressPerHour: 0.005,
   /** Of a cluster in standard support; 0.60 in extended support. */
   controlPlanePerHour: 0.1,
   loadBalancerPerHour: 0.0225,

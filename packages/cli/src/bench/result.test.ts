@@ -73,7 +73,9 @@ test("what makes the figures worth less is said in sentences", () => {
   expect(warningsOf({ cached: 50 })).toEqual([
     expect.stringMatching(/^50 of 200 answers were in the gateway's cache/),
   ]);
-  expect(warningsOf({ ok: 7 })).toEqual(["7 answers are too few for a p99; load longer"]);
+  expect(warningsOf({ ok: 7 })).toEqual([
+    "7 answers are too few for a p99, and the slowest one decides the p95; load longer",
+  ]);
   expect(warningsOf({ ok: 0 })).toEqual([expect.stringMatching(/^no request that began after the warm-up/)]);
   const open = { load: { kind: "open", perSecond: 5, arrivals: "constant" } } as const;
   expect(warningsOf({ latenessMs: seriesOf([500]) }, open)).toEqual([

@@ -138,7 +138,9 @@ function warningsOf({ record, load, interrupted }: BenchFacts): string[] {
   if (record.ok === 0 && record.failures.size === 0) {
     warnings.push("no request that began after the warm-up was answered in that time; load longer");
   } else if (record.ok > 0 && record.ok < 100) {
-    warnings.push(`${record.ok} answers are too few for a p99; load longer`);
+    const slowest = Math.ceil(record.ok / 20);
+    const deciding = slowest === 1 ? "the slowest one decides" : `the slowest ${slowest} decide`;
+    warnings.push(`${record.ok} answers are too few for a p99, and ${deciding} the p95; load longer`);
   }
   if (interrupted) warnings.push("interrupted: these are the figures until then");
   return warnings;
