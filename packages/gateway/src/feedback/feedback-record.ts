@@ -87,26 +87,44 @@ export interface FeedbackRecords {
   readonly parts: readonly string[];
 }
 
-const READ_AT_A_TIME = 32;
-
 /** Reads all records of a folder. @throws the system's error when the folder cannot be read. */
 export async function readFeedback(folder: string): Promise<FeedbackRecords> {
-  const names = await readdir(folder);
+  const { recordNames, parts } = await namesIn(folder);
   const records: FeedbackRecord[] = [];
   const broken: string[] = [];
-  const recordNames = names.filter((name) => RECORD_NAME.test(name));
-  for (let at = 0; at < recordNames.length; at += READ_AT_A_TIME) {
-    const some = recordNames.slice(at, at + READ_AT_A_TIME);
-    const read = await Promise.all(some.map((name) => readRecord(path.join(folder, name))));
-    for (const [index, record] of read.entries()) {
-      if (record === "broken") broken.push(some[index] ?? "");
-      else if (record !== undefined) records.push(record);
-    }
+  for await (const [name, record] of readRecords(folder, recordNames)) {
+    if (record === "broken") broken.push(name);
+    else records.push(record);
   }
   records.sort((a, b) =>
     a.stored_at < b.stored_at ? -1 : a.stored_at > b.stored_at ? 1 : a.id < b.id ? -1 : 1,
   );
-  return { records, broken, parts: names.filter((name) => PART_NAME.test(name)) };
+  return { records, broken, parts };
+}
+
+/** What lies in the folder, by name. */
+export async function namesIn(folder: string): Promise<{ recordNames: string[]; parts: string[] }> {
+  const names = await readdir(folder);
+  return {
+    recordNames: names.filter((name) => RECORD_NAME.test(name)),
+    parts: names.filter((name) => PART_NAME.test(name)),
+  };
+}
+
+const READ_AT_A_TIME = 32;
+
+/** Reads these records, in order, but for those that have gone meanwhile. */
+export async function* readRecords(
+  folder: string,
+  names: readonly string[],
+): AsyncGenerator<readonly [name: string, record: FeedbackRecord | "broken"]> {
+  for (let at = 0; at < names.length; at += READ_AT_A_TIME) {
+    const some = names.slice(at, at + READ_AT_A_TIME);
+    const read = await Promise.all(some.map((name) => readRecord(path.join(folder, name))));
+    for (const [index, record] of read.entries()) {
+      if (record !== undefined) yield [some[index] ?? "", record];
+    }
+  }
 }
 
 /** @returns undefined when there is none: another gateway, or the person, was quicker. */

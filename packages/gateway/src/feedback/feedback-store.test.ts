@@ -4,8 +4,9 @@ import path from "node:path";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PictureFile } from "../pixels/picture-file.js";
-import { folderOfLabel, readFeedback } from "./feedback-record.js";
-import { type FeedbackStore, openFeedbackStore, RECORD_BYTES } from "./feedback-store.js";
+import { RECORD_BYTES } from "./feedback-index.js";
+import { folderOfLabel, readFeedback, recordNameOf } from "./feedback-record.js";
+import { type FeedbackStore, openFeedbackStore } from "./feedback-store.js";
 
 const DAY_MS = 86_400_000;
 let folder: string;
@@ -201,6 +202,71 @@ describe("the store", () => {
     expect(log).toEqual([{ broken: [name] }]);
     await store.add(correction(await file("#111111")));
     expect((await readFeedback(folder)).records).toHaveLength(1);
+  });
+});
+
+describe("several stores on one folder", () => {
+  const full = { reason: "FEEDBACK_FULL" };
+
+  it("know what the others added and removed before they add, and fill the folder no more than one would", async () => {
+    const of = async (shade: string) => correction(await file(shade));
+    const room = 3 * (RECORD_BYTES + (await file("#111111")).bytes.byteLength) + 100;
+    const [one, other] = [await open(10, room), await open(10, room)];
+    const { id } = await one.add(await of("#111111"));
+    await other.add(await of("#222222"));
+    await one.add(await of("#333333"));
+    await expect(other.add(await of("#444444"))).rejects.toMatchObject(full);
+    await expect(one.add(await of("#444444"))).rejects.toMatchObject(full);
+    await other.withdraw(id);
+    await one.add(await of("#444444"));
+    await expect(other.add(await of("#111111"))).rejects.toMatchObject(full);
+    await other.sweep();
+    expect(other.bytes).toBe(one.bytes);
+  });
+
+  it("at work at the same time go over by no more than what each of them is writing", async () => {
+    const room = 10 * (RECORD_BYTES + (await file("#000000")).bytes.byteLength) + 1000;
+    const both = [await open(10, room), await open(10, room)];
+    const sent = Array.from({ length: 16 }, (_, index) => `#0000${(16 + index).toString(16)}`);
+    const added = both.flatMap((store) =>
+      sent.map(async (shade) => store.add(correction(await file(shade)))),
+    );
+    const outcomes = await Promise.allSettled(added);
+    const kept = outcomes.filter(({ status }) => status === "fulfilled").length;
+    expect((await readFeedback(folder)).records).toHaveLength(kept);
+    expect(kept).toBeGreaterThanOrEqual(10);
+    expect(kept).toBeLessThanOrEqual(11);
+  });
+
+  it("keep a picture that another has as well, and count it once", async () => {
+    const [one, other] = [await open(), await open()];
+    const picture = await file("#111111");
+    const { id } = await one.add(correction(picture));
+    await other.add(correction(picture));
+    expect(other.bytes).toBe(2 * RECORD_BYTES + picture.bytes.byteLength);
+    await one.withdraw(id);
+    expect(await pictures()).toHaveLength(1);
+    expect(one.bytes).toBe(RECORD_BYTES + picture.bytes.byteLength);
+  });
+
+  it("list a large folder every now and then only", async () => {
+    const store = await open(10, 1e9);
+    const { id } = await store.add(correction(await file("#111111")));
+    const record = JSON.parse(await readFile(path.join(folder, recordNameOf(id)), "utf8"));
+    const copies = Array.from({ length: 2500 }, (_, index) => String(index).padStart(22, "0"));
+    for (const copy of copies) {
+      await writeFile(path.join(folder, recordNameOf(copy)), JSON.stringify({ ...record, id: copy }));
+    }
+    await store.add(correction(await file("#222222")));
+    const known = store.bytes;
+    expect(known).toBeGreaterThan(2502 * RECORD_BYTES);
+    const other = await open(10, 1e9);
+    await other.add({ ...correction(await file("#333333")), label: "hat" });
+    await store.add(correction(await file("#444444")));
+    expect(store.bytes).toBeLessThan(known + 2 * RECORD_BYTES);
+    now += 300;
+    await store.add(correction(await file("#555555")));
+    expect(store.bytes).toBeGreaterThan(known + 3 * RECORD_BYTES);
   });
 });
 

@@ -13,13 +13,13 @@ import { UsageError } from "@vitrine/runtime/settings";
 import { abortError } from "../deadline.js";
 import { findMetadata, type PictureFile } from "../pixels/picture-file.js";
 import { removeWithFolder, unlinkIfThere, writeDurably } from "./durable-files.js";
+import { FeedbackIndex, type HeldRecord, heldRecordOf, RECORD_BYTES } from "./feedback-index.js";
 import {
   type FeedbackRecord,
   isFeedbackId,
   isMissing,
   type KeptPicture,
   pictureFileOf,
-  readFeedback,
   readRecord,
   recordNameOf,
 } from "./feedback-record.js";
@@ -27,7 +27,7 @@ import {
 export interface FeedbackStoreOptions {
   readonly folder: string;
   readonly keepDays: number;
-  /** Of all pictures and records in the folder, other gateways' included as of the last look. */
+  /** Of all pictures and records in the folder, other gateways' included as of the last look, which is not long ago. */
   readonly maxBytes: number;
   readonly logger: Pick<Logger, "warn" | "info" | "error">;
   /** Milliseconds since 1970. */
@@ -53,17 +53,18 @@ export interface FeedbackStore {
   withdraw(id: string): Promise<void>;
   /** Removes what has been kept for long enough, and looks how much is there; whatever else is asked for waits meanwhile. */
   sweep(): Promise<void>;
-  /** Of all pictures, and {@link RECORD_BYTES} for each record, as far as known; 0 before the first look. */
+  /** Of all pictures, and `RECORD_BYTES` for each record, as far as known; 0 before the first look. */
   readonly bytes: number;
   /** Ends the looks, also one that is under way. */
   close(): void;
 }
 
-/** What a record is counted as: the block that a file of its size takes. */
-export const RECORD_BYTES = 4096;
-
 const DAY_MS = 86_400_000;
 const SWEEP_MS = 3_600_000;
+/** Records of a folder that is listed before each correction. */
+const LISTED_AT_ONCE = 2000;
+/** Of a larger one as many are listed per millisecond: one of 20,000 every two seconds, which takes some 30 ms (measured). */
+const LISTED_PER_MS = 10;
 /** No file takes so long to write; its writer is dead. */
 const PART_LIFE_MS = 3_600_000;
 /** Nobody makes room within a second. */
@@ -77,8 +78,9 @@ const FULL_RETRY_SECONDS = 3600;
  */
 export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<FeedbackStore> {
   const { folder, keepDays, maxBytes, logger, now = Date.now } = options;
-  let bytes = 0;
+  const index = new FeedbackIndex(folder);
   let isLookedThrough = false;
+  let lookedAt = 0;
   let isClosed = false;
   /** One change after the other, so that a picture is not removed while it is given a second time. */
   let lastChange: Promise<unknown> = Promise.resolve();
@@ -111,33 +113,41 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
       pictures: [...pictures.values()].map(({ kept }) => kept),
     };
     const written: string[] = [];
-    let writtenBytes = 0;
     try {
       // The first look failed: without one nobody knows how much room there is.
       if (!isLookedThrough) await sweep();
+      else if (isLookDue()) await look();
       let missingBytes = RECORD_BYTES;
-      for (const [place, { kept }] of pictures)
-        if (!(await holds(at(place), kept))) missingBytes += kept.bytes;
-      if (bytes + missingBytes > maxBytes) throw full(`corrections would take more than ${maxBytes} bytes`);
+      for (const [place, { kept }] of pictures) if (index.holdersOf(place) === 0) missingBytes += kept.bytes;
+      if (index.bytes + missingBytes > maxBytes)
+        throw full(`corrections would take more than ${maxBytes} bytes`);
       written.push(recordNameOf(record.id));
       await writeDurably(folder, recordNameOf(record.id), Buffer.from(`${JSON.stringify(record)}\n`));
-      bytes += RECORD_BYTES;
-      writtenBytes += RECORD_BYTES;
-      // Looked for once more: until the record was there, another gateway might have removed what nobody else had given.
+      index.add(record);
+      // Looked for now that the record is there: until then another gateway might have removed what nobody else had given.
       for (const [place, { file, kept }] of pictures) {
         if (await holds(at(place), kept)) continue;
         written.push(place);
         await writeDurably(folder, place, file.bytes);
         await checkWritten(at(place), kept.sha256);
-        bytes += kept.bytes;
-        writtenBytes += kept.bytes;
       }
       return record;
     } catch (error) {
       await takeBack(written);
-      bytes = Math.max(0, bytes - writtenBytes);
+      index.remove(record.id);
       throw asStoreError(error);
     }
+  }
+
+  /** Of a large folder every now and then, so that the looks take no more of the time the more is kept. */
+  function isLookDue(): boolean {
+    return index.size <= LISTED_AT_ONCE || now() - lookedAt >= index.size / LISTED_PER_MS;
+  }
+
+  async function look(): Promise<readonly string[]> {
+    const parts = await index.look();
+    lookedAt = now();
+    return parts;
   }
 
   /** The record, which is first, goes last. */
@@ -151,20 +161,13 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     }
   }
 
-  /**
-   * Removes a record and those of its pictures that no other needs.
-   *
-   * @param needed places of the pictures of all that stay.
-   */
-  async function remove(record: FeedbackRecord, needed: ReadonlySet<string>): Promise<void> {
-    for (const picture of record.pictures) {
-      const place = pictureFileOf(record.label, picture);
-      if (needed.has(place)) continue;
-      await removeWithFolder(at(place));
-      bytes = Math.max(0, bytes - picture.bytes);
+  /** Removes a record and those of its pictures that no other needs. */
+  async function remove({ id, pictures }: HeldRecord): Promise<void> {
+    for (const { place } of pictures) {
+      if (index.holdersOf(place) <= 1) await removeWithFolder(at(place));
     }
-    await unlinkIfThere(at(recordNameOf(record.id)));
-    bytes = Math.max(0, bytes - RECORD_BYTES);
+    await unlinkIfThere(at(recordNameOf(id)));
+    index.remove(id);
   }
 
   async function withdraw(id: string): Promise<void> {
@@ -176,42 +179,35 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
           "correction was not found, expected the id that was answered",
         );
       }
-      const { records } = await readFeedback(folder);
-      await remove(record, placesOf(records.filter((other) => other.id !== id)));
+      // Others may have given the same picture since.
+      await look();
+      await remove(heldRecordOf(record));
     } catch (error) {
       throw asStoreError(error);
     }
   }
 
   async function sweep(): Promise<void> {
-    const { records, broken, parts } = await readFeedback(folder);
+    index.forgetBroken();
+    const parts = await look();
     const time = now();
-    const isExpired = (record: FeedbackRecord) => Date.parse(record.delete_after) <= time;
-    const expired = records.filter(isExpired);
-    const kept = records.filter((record) => !isExpired(record));
-    const needed = placesOf(kept);
     let removed = 0;
-    for (const record of expired) {
+    for (const record of index.records) {
+      if (record.deleteAfterMs > time) continue;
       if (isClosed) return;
       try {
-        await remove(record, needed);
+        await remove(record);
         removed += 1;
       } catch (error) {
         // Stays and is counted; the next look tries again.
-        kept.push(record);
         logger.error({ err: error, id: record.id }, "expired correction could not be removed");
       }
     }
     for (const name of parts) await removeStale(at(name));
-    const sizes = new Map(
-      kept.flatMap((record) =>
-        record.pictures.map((picture) => [pictureFileOf(record.label, picture), picture.bytes] as const),
-      ),
-    );
-    const ofRecords = RECORD_BYTES * (kept.length + broken.length);
-    bytes = [...sizes.values()].reduce((sum, size) => sum + size, ofRecords);
     isLookedThrough = true;
-    if (removed > 0) logger.info({ removed, kept: kept.length }, "corrections expired and were removed");
+    const { broken } = index;
+    if (removed > 0)
+      logger.info({ removed, kept: index.size - broken.length }, "corrections expired and were removed");
     if (broken.length > 0) logger.warn({ broken }, "records of corrections cannot be read");
   }
 
@@ -223,15 +219,15 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     }
   }
 
-  function look(): void {
+  function sweepInTurn(): void {
     inTurn(sweep).catch((error: unknown) =>
       logger.error({ err: error }, "corrections could not be looked through"),
     );
   }
 
   await prepareFolder(folder);
-  look();
-  const timer = setInterval(look, SWEEP_MS);
+  sweepInTurn();
+  const timer = setInterval(sweepInTurn, SWEEP_MS);
   timer.unref();
 
   return {
@@ -239,7 +235,7 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     withdraw: (id) => inTurn(() => withdraw(id)),
     sweep: () => inTurn(sweep),
     get bytes() {
-      return bytes;
+      return index.bytes;
     },
     close() {
       isClosed = true;
@@ -261,12 +257,6 @@ async function prepareFolder(folder: string): Promise<void> {
       `--feedback-dir was ${folder}, expected a folder that the gateway can write to${code}`,
     ]);
   }
-}
-
-function placesOf(records: readonly FeedbackRecord[]): Set<string> {
-  return new Set(
-    records.flatMap(({ label, pictures }) => pictures.map((picture) => pictureFileOf(label, picture))),
-  );
 }
 
 function keptPictureOf({ bytes, mediaType, width, height }: PictureFile): KeptPicture {

@@ -8,8 +8,8 @@ import { feedbackResponseSchema, infoResponseSchema, problemSchema } from "../ap
 import { contract, model, startTestGateway, type TestGateway } from "../testing/gateway.js";
 import { type HttpHost, startHttpHost } from "../testing/http-host.js";
 import { floats } from "../testing/model-tier.js";
+import { RECORD_BYTES } from "./feedback-index.js";
 import { readFeedback } from "./feedback-record.js";
-import { RECORD_BYTES } from "./feedback-store.js";
 
 /** With a place, a copyright and a small picture in it. */
 let photo: Buffer;
