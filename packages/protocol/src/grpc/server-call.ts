@@ -6,6 +6,7 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import { ServeError } from "../status.js";
+import type { ArrivingBytes, ArrivingShare } from "./arriving-bytes.js";
 import { ACCEPTED_ENCODINGS, checkEncoding, decompress } from "./compression.js";
 import { type Frame, FrameReader, frameMessage } from "./framing.js";
 import { MAX_TIMER_MS, parseTimeoutMs } from "./timeout.js";
@@ -35,6 +36,13 @@ export interface RequestMessages {
 /** Decodes the request, runs the handler, and sends what it answers. */
 export type Route = (requests: RequestMessages, call: ServerCall, send: SendMessage) => Promise<void>;
 
+export interface CallLimits {
+  /** Of one message. */
+  readonly maxReceiveBytes: number;
+  /** Of all calls of the server. */
+  readonly arriving: ArrivingBytes;
+}
+
 const RESPONSE_HEADERS: OutgoingHttpHeaders = {
   ":status": 200,
   "content-type": "application/grpc",
@@ -50,10 +58,11 @@ export async function answerCall(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   route: Route,
-  limits: { readonly maxReceiveBytes: number },
+  { maxReceiveBytes, arriving }: CallLimits,
 ): Promise<ServeError | undefined> {
   const abort = new AbortController();
   let answered = false;
+  const share = arriving.open();
   let deadline: NodeJS.Timeout | undefined;
   let streamError: unknown;
 
@@ -84,10 +93,10 @@ export async function answerCall(
     }
     const encoding = singleHeader(headers["grpc-encoding"]);
     checkEncoding(encoding);
-    const { maxReceiveBytes } = limits;
+    const reading = { encoding, maxBytes: maxReceiveBytes, share, signal: abort.signal };
     const requests: RequestMessages = {
-      only: () => readRequest(stream, encoding, maxReceiveBytes, abort.signal),
-      all: () => readRequests(stream, encoding, maxReceiveBytes, abort.signal),
+      only: () => readRequest(stream, reading),
+      all: () => readRequests(stream, reading),
     };
     const call = { metadata: metadataOf(headers), signal: abort.signal, peer: peerOf(stream) };
     await route(requests, call, (message) => {
@@ -97,6 +106,8 @@ export async function answerCall(
     answer(undefined);
   } catch (error) {
     fail(ServeError.from(error));
+  } finally {
+    share.release();
   }
   return abort.signal.reason instanceof ServeError ? abort.signal.reason : undefined;
 }
@@ -117,12 +128,19 @@ export function refuseRequest(stream: ServerHttp2Stream, httpStatus: number): vo
 /** The caller of a refused stream may be gone before it reads so; there is nobody left to tell. */
 function ignoreStreamError(): void {}
 
+interface Reading {
+  readonly encoding: string | undefined;
+  /** Of one message. */
+  readonly maxBytes: number;
+  /** Given back when a message is whole. */
+  readonly share: ArrivingShare;
+  readonly signal: AbortSignal;
+}
+
 /** The one message of a request. */
 function readRequest(
   stream: ServerHttp2Stream,
-  encoding: string | undefined,
-  maxBytes: number,
-  signal: AbortSignal,
+  { encoding, maxBytes, share, signal }: Reading,
 ): Promise<Uint8Array> {
   return new Promise<Frame>((resolve, reject) => {
     const reader = new FrameReader(maxBytes);
@@ -136,6 +154,7 @@ function readRequest(
     stream.on("data", (chunk: Buffer) => {
       try {
         reader.push(chunk, onFrame);
+        if (reader.unfinished) share.add(chunk.byteLength);
       } catch (error) {
         stream.removeAllListeners("data");
         stream.resume();
@@ -143,6 +162,7 @@ function readRequest(
       }
     });
     stream.once("end", () => {
+      share.release();
       if (request !== undefined && !reader.unfinished) resolve(request);
       else reject(new ServeError("REQUEST_INVALID", "the request ended early, expected one whole message"));
     });
@@ -152,15 +172,15 @@ function readRequest(
 
 async function* readRequests(
   stream: ServerHttp2Stream,
-  encoding: string | undefined,
-  maxBytes: number,
-  signal: AbortSignal,
+  { encoding, maxBytes, share, signal }: Reading,
 ): AsyncGenerator<Uint8Array> {
   const reader = new FrameReader(maxBytes);
   const frames: Frame[] = [];
   try {
     for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
       reader.push(chunk, (frame) => frames.push(frame));
+      if (frames.length > 0) share.release();
+      if (reader.unfinished) share.add(chunk.byteLength);
       for (const frame of frames.splice(0)) {
         yield frame.compressed ? await decompress(frame.bytes, encoding, maxBytes) : frame.bytes;
       }

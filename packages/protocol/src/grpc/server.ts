@@ -15,8 +15,10 @@ import {
 import type { Socket } from "node:net";
 import type { MethodDefinition } from "../services.js";
 import { ServeError } from "../status.js";
+import { ArrivingBytes } from "./arriving-bytes.js";
 import {
   answerCall,
+  type CallLimits,
   type Route,
   refuseCall,
   refuseRequest,
@@ -32,6 +34,8 @@ export type { ServerCall, ServerTls };
 export interface GrpcServerOptions {
   /** Longest message accepted, also after decompression. Raise it for inputs above 64 MiB. Default 64 MiB. */
   readonly maxReceiveBytes?: number | undefined;
+  /** Bytes of all requests together that have not come to their end; above it calls are refused as OVERLOADED. Default eight of the longest. */
+  readonly maxArrivingBytes?: number | undefined;
   /** Calls that one connection may have open; a client queues what is above. Default 1024. */
   readonly maxConcurrentStreams?: number | undefined;
   /** A connection without a call for so long ends. Default 5 minutes. */
@@ -68,7 +72,10 @@ export interface FinishedCall {
  * who give up reach under load. Node 20 does not know these options: there the default holds, and our own channel
  * stays below it.
  */
-const RESET_LIMITS = { streamResetBurst: 100_000, streamResetRate: 10_000 };
+const RESET_LIMITS = { streamResetBurst: 10_000, streamResetRate: 1000 };
+
+/** So many of the longest messages may be on their way at a time. */
+const LONGEST_ARRIVING = 8;
 
 export class GrpcServer {
   readonly #routes = new Map<string, Route>();
@@ -79,14 +86,16 @@ export class GrpcServer {
   readonly #servers: (Http2Server | Http2SecureServer)[] = [];
   readonly #options: GrpcServerOptions;
   readonly #connectionLimits: ConnectionLimits;
-  readonly #callLimits: { readonly maxReceiveBytes: number };
+  readonly #callLimits: CallLimits;
   #tls: ServerTls | undefined;
   #closed = false;
 
   constructor(options: GrpcServerOptions = {}) {
     this.#options = options;
     this.#tls = options.tls;
-    this.#callLimits = { maxReceiveBytes: options.maxReceiveBytes ?? 64 * 1024 * 1024 };
+    const maxReceiveBytes = options.maxReceiveBytes ?? 64 * 1024 * 1024;
+    const arriving = new ArrivingBytes(options.maxArrivingBytes ?? LONGEST_ARRIVING * maxReceiveBytes);
+    this.#callLimits = { maxReceiveBytes, arriving };
     this.#connectionLimits = {
       maxIdleMs: options.maxConnectionIdleMs ?? 300_000,
       maxAgeMs: options.maxConnectionAgeMs ?? Number.POSITIVE_INFINITY,
