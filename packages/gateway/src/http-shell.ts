@@ -54,6 +54,8 @@ export function createHttpShell(options: HttpShellOptions): FastifyInstance {
       // Node wants it to be no longer than requestTimeout, and else takes it for both.
       headersTimeout: Math.min(HEADERS_TIMEOUT_MS, options.uploadTimeoutMs),
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      // Ours to say, in checkHost: Node's answer has no body.
+      requireHostHeader: false,
     },
     // While closing, answer what still arrives on open connections instead of refusing it.
     return503OnClosing: false,
@@ -70,6 +72,7 @@ export function createHttpShell(options: HttpShellOptions): FastifyInstance {
   app.decorateRequest("client", undefined);
   app.addHook("onRequest", async (request, reply) => {
     beginRequest(request, reply, options);
+    checkHost(request);
     // Before Fastify looks at a body that nobody will read, and finds fault with it.
     if (request.is404) throw notFound(app, request, reply);
   });
@@ -99,6 +102,19 @@ function beginRequest(request: FastifyRequest, reply: FastifyReply, options: Htt
   });
   // Not Fastify's onResponse: it does not run when the caller leaves before the answer.
   reply.raw.once("close", () => endRequest(request, reply, performance.now() - startedAt, options));
+}
+
+/**
+ * Of two hosts, a proxy in front may go by the other one. Source: RFC 9112, 3.2.
+ *
+ * @throws {ServeError} BODY_INVALID.
+ */
+function checkHost({ raw }: FastifyRequest): void {
+  const hosts = raw.rawHeaders.filter(
+    (name, index) => index % 2 === 0 && name.toLowerCase() === "host",
+  ).length;
+  if (hosts === 1 || (hosts === 0 && raw.httpVersion === "1.0")) return;
+  throw new ServeError("BODY_INVALID", `request had ${hosts} headers "host", expected one`);
 }
 
 function endRequest(

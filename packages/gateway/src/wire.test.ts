@@ -66,3 +66,59 @@ describe("a refusal in the middle of an upload", () => {
     expect(sent).toBeLessThan(2 * MOST_DRAINED_BYTES);
   });
 });
+
+describe("a request", () => {
+  it.each([
+    ["without a host", "", 0],
+    ["with two hosts", "host: a\r\nHOST: b\r\n", 2],
+  ])("%s is refused as a problem, as RFC 9112 wants it", async (_what, headers, hosts) => {
+    const { socket, until, received } = connect();
+    socket.write(`GET /ping HTTP/1.1\r\n${headers}\r\n`);
+    await until(`request had ${hosts} headers`);
+    expect(received()).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  it.each([
+    ["of HTTP/1.0 without a host", "GET /ping HTTP/1.0\r\n\r\n"],
+    ["for a whole address", "GET http://other.example/ping HTTP/1.1\r\nhost: other.example\r\n\r\n"],
+    ["that asks for another protocol", `${PING.slice(0, -2)}connection: Upgrade\r\nupgrade: h2c\r\n\r\n`],
+    ["whose sender sends no more", PING],
+  ])("%s is answered", async (what, request) => {
+    const { socket, until } = connect();
+    if (what.startsWith("whose")) socket.end(request);
+    else socket.write(request);
+    await until("PONG");
+  });
+
+  it("after the other on one connection, without waiting, is answered in order", async () => {
+    const { socket, closed } = connect();
+    socket.write(`${PING.repeat(200)}GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+    const all = await closed;
+    expect(all.match(/PONG/g)).toHaveLength(200);
+    expect(all.lastIndexOf("healthy")).toBeGreaterThan(all.lastIndexOf("PONG"));
+  });
+});
+
+describe("bytes that are no HTTP/1.1", () => {
+  it.each([
+    ["HTTP/2 without being asked", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
+    ["a TLS handshake", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
+    ["a head of 64 KiB", `GET /ping HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(65_536)}\r\n\r\n`],
+    [
+      "a length and chunks",
+      "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+    [
+      "two lengths",
+      "POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\ncontent-length: 5\r\n\r\nabcd",
+    ],
+    [
+      "trailers of 64 KiB",
+      `POST /predict HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ncontent-type: application/json\r\n\r\n2\r\n{}\r\n0\r\nx: ${"y".repeat(65_536)}\r\n\r\n`,
+    ],
+  ])("%s end with a problem and the connection", async (_what, bytes) => {
+    const { socket, closed } = connect();
+    socket.write(bytes, "latin1");
+    expect(await closed).toMatch(/HTTP\/1\.1 400 [\s\S]*connection: close[\s\S]*BODY_INVALID/);
+  });
+});
