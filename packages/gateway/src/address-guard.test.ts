@@ -31,6 +31,11 @@ const REFUSED_AT_SIGHT: readonly [url: string, why: string][] = [
   ["http://[::ffff:0:127.0.0.1]/a.jpg", "IPv4-translated loopback (RFC 6145)"],
   ["http://[::127.0.0.1]/a.jpg", "IPv4-compatible loopback"],
   ["http://[64:ff9b::7f00:1]/a.jpg", "NAT64 of loopback"],
+  ["http://168.63.129.16/machine?comp=goalstate", "Azure's settings of its machines"],
+  ["http://[::ffff:a83f:8110]/a.jpg", "the same, IPv4-mapped"],
+  ["http://100.100.100.200/latest/meta-data/", "Alibaba's metadata"],
+  ["http://192.0.0.192/opc/v2/instance/", "Oracle's metadata"],
+  ["http://[fd00:ec2::254]/latest/meta-data/", "Amazon's metadata"],
   ["http://[64:ff9b::a9fe:a9fe]/a.jpg", "NAT64 of the metadata address"],
   ["http://[64:ff9b:1::a00:1]/a.jpg", "local-use NAT64"],
   ["http://[2002:7f00:1::]/a.jpg", "6to4 of loopback"],
@@ -212,7 +217,7 @@ describe("the address connected to", () => {
     expect(() => guard.checkConnected(guard.check("http://example.com/"), address)).not.toThrow();
   });
 
-  it.each(["127.0.0.1", "::1", "::ffff:10.0.0.1", "fe80::1%eth0", "not an address", ""])(
+  it.each(["127.0.0.1", "168.63.129.16", "::1", "::ffff:10.0.0.1", "fe80::1%eth0", "not an address", ""])(
     "%s is not",
     (address) => {
       expect(isPublicAddress(address)).toBe(false);

@@ -29,6 +29,13 @@ const INNER_SUFFIXES: readonly string[] = [
   "invalid",
 ];
 
+/**
+ * An address that IANA calls public, and on which Azure tells its own machines their settings and certificates. Those of other
+ * clouds are not public anyway: 169.254.0.0/16, Alibaba's 100.100.100.200, Oracle's 192.0.0.192, Amazon's fd00:ec2::254.
+ * Source: Microsoft Learn, "What is IP address 168.63.129.16?".
+ */
+const AZURE_ADDRESS = "168.63.129.16";
+
 /** One `--allow-image-host HOST[:PORT]`: the guard lets it pass. */
 export interface AllowedHost {
   /** As WHATWG URL writes it: lower case, IPv4 in four decimals, IPv6 in brackets. */
@@ -99,7 +106,8 @@ export function isPublicAddress(text: string): boolean {
   const unscoped = text.split("%", 1)[0] ?? text;
   if (!ipaddr.isValid(unscoped)) return false;
   const address = ipaddr.parse(unscoped);
-  if (address instanceof ipaddr.IPv4) return address.range() === "unicast";
+  if (address instanceof ipaddr.IPv4)
+    return address.range() === "unicast" && address.toString() !== AZURE_ADDRESS;
   if (address.isIPv4MappedAddress()) return isPublicAddress(address.toIPv4Address().toString());
   const bytes = address.toByteArray();
   if (isWellKnownNat64(bytes)) return isPublicAddress(bytes.slice(12).join("."));
