@@ -10,6 +10,8 @@ export interface Classified {
   readonly answer: PredictResponse;
   /** Raw output of the first picture, for `format=scores`. */
   readonly scores: ScoresResponse;
+  /** Of the model that answered, in its order. */
+  readonly labels: readonly string[];
   /** Nothing had to be computed for it. */
   readonly isCached: boolean;
 }
@@ -48,6 +50,7 @@ export function answerOf(
   return {
     answer,
     scores: byLabel(labels, scores[0] ?? new Float64Array(0)),
+    labels,
     isCached: isCached && explain === undefined,
   };
 }
@@ -57,7 +60,7 @@ function topOf(labels: readonly string[], probabilities: Float64Array) {
   return { top_class: labels[best] ?? "", top_probability: probabilities[best] ?? 0 };
 }
 
-/** In the model's label order. */
+/** By label; in the model's order only once `jsonInLabelOrder` has written it. */
 export function byLabel(labels: readonly string[], values: Float64Array): Record<string, number> {
   return Object.fromEntries(labels.map((label, index) => [label, values[index] ?? 0]));
 }

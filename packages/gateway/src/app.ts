@@ -13,6 +13,7 @@ import { docsPage } from "./docs-page.js";
 import { addFeedback, type Feedback } from "./feedback/feedback-route.js";
 import { createHttpShell, type HttpShellOptions } from "./http-shell.js";
 import { type InfoLimits, infoOf } from "./info.js";
+import { jsonInLabelOrder } from "./label-order.js";
 import type { ModelLink } from "./model-link.js";
 import { serverTimingOf } from "./observe.js";
 import { openApiDocument } from "./openapi.js";
@@ -91,7 +92,7 @@ function addPredict(app: FastifyInstance, parts: AppParts): void {
     const { format = parts.responseFormat, top_k: topK, explain, explain_grid: grid, steps } = query.data;
     // The scores stand alone in their answer: nothing is worked out that has no place in it.
     const wantsMore = format !== "scores";
-    const { answer, scores, isCached } = await parts.classify({
+    const { answer, scores, labels, isCached } = await parts.classify({
       read: (permit) => readSubmission(request, parts.limits, permit),
       wantsScores: format === "scores",
       heatmap:
@@ -107,7 +108,8 @@ function addPredict(app: FastifyInstance, parts: AppParts): void {
     if (timing !== undefined) reply.header("server-timing", timing);
     if (isCached) reply.header("x-cache", "hit");
     reply.header("x-model-version", answer.model.version).header("x-contract-digest", answer.contract);
-    return format === "scores" ? scores : answer;
+    reply.type("application/json; charset=utf-8");
+    return jsonInLabelOrder(format === "scores" ? scores : answer, labels);
   });
 }
 

@@ -18,6 +18,15 @@ function refusal(run: () => unknown): ServeError {
   throw new Error("it was accepted");
 }
 
+const TWINS = { 0: "crane", 1: "hat", 2: "crane", 3: "hat (1)", 4: "hat" };
+
+describe("labels that two outputs have", () => {
+  test("are told apart by the index of the output", () => {
+    const { labels } = contractFromFiles({ id2label: TWINS }, PREPROCESSOR);
+    expect(labels).toEqual(["crane (0)", "hat (1) (1)", "crane (2)", "hat (1)", "hat (4)"]);
+  });
+});
+
 describe("the two files", () => {
   test("say labels in order, scores and preprocessing, with Hugging Face's defaults", () => {
     const contract = contractFromFiles(CONFIG, PREPROCESSOR);

@@ -153,7 +153,7 @@ export interface ModelContract {
   readonly files: { readonly config: unknown; readonly preprocessor: unknown };
   /** `sha256:` and 64 hex digits over the canonical JSON of both files. */
   readonly digest: string;
-  /** Label of each output index, in order. */
+  /** Label of each output index, in order; no two are alike. */
   readonly labels: readonly string[];
   readonly scoreKind: "logits" | "probabilities";
   /** Logits are divided by it before softmax. */
@@ -179,7 +179,7 @@ export function contractFromFiles(config: unknown, preprocessor: unknown): Model
   return {
     files: { config, preprocessor },
     digest: contractDigest(config, preprocessor),
-    labels: labelsInOrder(checkedConfig.id2label),
+    labels: withoutTwins(labelsInOrder(checkedConfig.id2label)),
     scoreKind: vitrine.score_kind,
     temperature: vitrine.temperature,
     threshold: vitrine.threshold,
@@ -275,6 +275,23 @@ function labelsInOrder(id2label: Readonly<Record<string, string>>): string[] {
       );
     }
     return label;
+  });
+}
+
+/**
+ * Adds its index to each label that another output has as well: ImageNet has two cranes, which become `crane (134)` and
+ * `crane (517)`. Answers are told apart by their labels.
+ */
+function withoutTwins(labels: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const taken = new Set(labels);
+  return labels.map((label, index) => {
+    if (counts.get(label) === 1) return label;
+    let own = `${label} (${index})`;
+    while (taken.has(own)) own += ` (${index})`;
+    taken.add(own);
+    return own;
   });
 }
 
