@@ -18,10 +18,7 @@ interface Said {
 }
 
 /** @returns body and headers of `POST /feedback`. Call it only with the person's consent: it says that there is one. */
-export function correctionOf(
-  { body, headers }: Upload,
-  said: Said,
-): Upload {
+export function correctionOf({ body, headers }: Upload, said: Said): Upload {
   if (typeof body === "string") {
     const links: unknown = JSON.parse(body);
     return {

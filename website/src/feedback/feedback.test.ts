@@ -4,7 +4,7 @@ import { correctionOf, keptCorrectionOf } from "./correction.js";
 import { createKeptCorrections } from "./kept-corrections.js";
 import { feedbackWords } from "./words.js";
 
-const said = { label: "pants", predicted: "shorts" };
+const said = { label: "pants", predicted: "shorts", model_version: "3", contract: "sha256:0" };
 
 describe("a correction", () => {
   it("of files and links sends them in the same order", () => {
@@ -30,6 +30,8 @@ describe("a correction", () => {
     expect([...form.entries()].filter(([name]) => name !== "file")).toEqual([
       ["label", "pants"],
       ["predicted", "shorts"],
+      ["model_version", "3"],
+      ["contract", "sha256:0"],
       ["consent", "yes"],
     ]);
     const files = form.getAll("file") as File[];
@@ -47,6 +49,8 @@ describe("a correction", () => {
       urls: ["https://a.example/1.jpg"],
       label: "pants",
       predicted: "shorts",
+      model_version: "3",
+      contract: "sha256:0",
       consent: true,
     });
     expect(sent).toBe(headers);
@@ -69,7 +73,27 @@ function memory(text?: string) {
 }
 
 describe("what was kept", () => {
-  const one = { id: "one", label: "pants", count: 1, deleteAfter: "2026-12-01T00:00:00.000Z" };
+  it("is known to the page when the browser's storage is full", () => {
+    const full = {
+      ...memory("[]"),
+      setItem: () => {
+        throw new DOMException("full", "QuotaExceededError");
+      },
+    };
+    const corrections = createKeptCorrections(full, november);
+    corrections.add(["a"], one);
+    expect(corrections.of(["a"])).toMatchObject(one);
+    corrections.remove(one.id);
+    expect(corrections.of(["a"])).toBeUndefined();
+  });
+
+  const one = {
+    id: "one",
+    label: "pants",
+    count: 1,
+    deleteAfter: "2026-12-01T00:00:00.000Z",
+    withdraw: "/feedback/one",
+  };
   const november = () => Date.parse("2026-11-01");
 
   it("is known by any of its photos, also to a page that comes later, until its time is over", () => {

@@ -14,9 +14,9 @@ type State =
   | { readonly name: "asking"; readonly note: "" | "tick" | "removed"; readonly fault?: Fault }
   /**
    * A request that was sent is never broken off: the server may have kept the photo already, and nobody would know its id.
-   * Where the person wishes it stopped, what it keeps is removed.
+   * Where the person stops it, what it keeps all the same is removed.
    */
-  | { readonly name: "sending"; isToStop: boolean }
+  | { readonly name: "sending"; readonly before: KeptCorrection | undefined; isStopped: boolean }
   | { readonly name: "kept"; readonly kept: KeptCorrection; readonly failure?: Failure }
   | { readonly name: "removing"; readonly kept: KeptCorrection };
 
@@ -91,8 +91,8 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
   cancel.addEventListener("click", () => {
     keep.focus();
     if (state.name !== "sending") return;
-    state.isToStop = true;
-    render();
+    state.isStopped = true;
+    becomeUnsent(state.before, { reason: "CANCELLED" });
   });
 
   const wordsOf = () => feedbackWords[parts.language()];
@@ -102,7 +102,7 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
     if (item === undefined) return;
     const about = item;
     const before = state.name === "kept" ? state.kept : undefined;
-    const sending: State & { name: "sending" } = { name: "sending", isToStop: false };
+    const sending: State & { name: "sending" } = { name: "sending", before, isStopped: false };
     become(sending);
     parts.announce(wordsOf().sending);
     const upload = await about.request();
@@ -114,35 +114,22 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
       model_version: answer.model.version,
       contract: answer.contract,
     });
-    const asked = sending.isToStop
-      ? ({ ok: false, fault: { reason: "CANCELLED" } } as const)
-      : await gateway.ask("/feedback", { method: "POST", body: sent, headers });
+    const asked = await gateway.ask("/feedback", { method: "POST", body: sent, headers });
     const kept = asked.ok ? keptCorrectionOf(asked.json) : undefined;
     // Kept in any case, also when the person has gone on to another photo meanwhile: they may come back.
     const earlier = corrections.allOf(idsOf(about));
     if (kept !== undefined) corrections.add(idsOf(about), kept);
-    const isStopped = sending.isToStop;
-    const left = kept === undefined ? undefined : await forgetAll(isStopped ? [kept] : earlier);
+    const left = kept === undefined ? undefined : await forgetAll(sending.isStopped ? [kept] : earlier);
     if (!isStill(sending)) {
-      // Another category was chosen meanwhile: what is kept is said beside it.
-      if (item !== undefined && item.photos === about.photos && state.name === "asking") {
-        const latest = corrections.of(idsOf(item));
-        if (latest !== undefined) become({ name: "kept", kept: latest });
-      }
+      // Stopped, or another category was chosen meanwhile: what is kept all the same is said.
+      if (item?.photos !== about.photos || state.name !== "asking") return;
+      const latest = corrections.of(idsOf(about));
+      const failure = left && ({ wish: "removal", fault: left.fault } as const);
+      if (latest !== undefined) become({ name: "kept", kept: latest, ...(failure && { failure }) });
       return;
     }
-    if (kept === undefined || (isStopped && left === undefined)) {
-      const fault: Fault = isStopped
-        ? { reason: "CANCELLED" }
-        : asked.ok
-          ? { reason: "ANSWER_UNREADABLE" }
-          : asked.fault;
-      become(
-        before === undefined
-          ? { name: "asking", note: "", fault }
-          : { name: "kept", kept: before, failure: { wish: "sending", fault } },
-      );
-      parts.announce(noteText());
+    if (kept === undefined) {
+      becomeUnsent(before, asked.ok ? { reason: "ANSWER_UNREADABLE" } : asked.fault);
       return;
     }
     box.checked = false;
@@ -189,6 +176,16 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
     if (!asked.ok && asked.fault.reason !== "FEEDBACK_NOT_FOUND") return asked.fault;
     corrections.remove(id);
     return undefined;
+  }
+
+  /** Nothing new is kept; what was kept before is kept still. */
+  function becomeUnsent(before: KeptCorrection | undefined, fault: Fault): void {
+    become(
+      before === undefined
+        ? { name: "asking", note: "", fault }
+        : { name: "kept", kept: before, failure: { wish: "sending", fault } },
+    );
+    parts.announce(noteText());
   }
 
   function isStill(earlier: State): boolean {
@@ -266,10 +263,10 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
     else form.insertBefore(note, actions);
     setText(
       keep,
-      state.name === "sending" ? (state.isToStop ? words.removing : words.sending) : kept === undefined ? words.keep : words.keepInstead,
+      state.name === "sending" ? words.sending : kept === undefined ? words.keep : words.keepInstead,
     );
     setText(cancel, parts.words().reading.cancel);
-    cancel.hidden = state.name !== "sending" || state.isToStop;
+    cancel.hidden = state.name !== "sending";
     for (const button of [keep, remove]) button.setAttribute("aria-disabled", String(isBusy));
     box.disabled = isBusy;
     if (state.name === "asking" && state.note === "tick") box.setAttribute("aria-invalid", "true");

@@ -39,7 +39,7 @@ const en: FeedbackWords = {
   keep: "Keep it for training",
   keepInstead: "Keep this category instead",
   sending: "Sending it",
-  stopped: "Stopped. This was not kept on the server.",
+  stopped: "Stopped. If it had arrived by then, it is removed from the server again.",
   kept: (photos, category, until) =>
     `${photos === 1 ? "The photo is" : `${photos} photos are`} kept as “${category}” until ${until}. Thank you.`,
   remove: "Remove it again",
@@ -63,7 +63,7 @@ const de: FeedbackWords = {
   keep: "Fürs Training behalten",
   keepInstead: "Stattdessen diese Kategorie behalten",
   sending: "Wird gesendet",
-  stopped: "Abgebrochen. Das wurde nicht auf dem Server behalten.",
+  stopped: "Abgebrochen. War es schon angekommen, wird es auf dem Server wieder gelöscht.",
   kept: (photos, category, until) =>
     `${photos === 1 ? "Das Foto wird" : `${photos} Fotos werden`} als „${category}“ bis zum ${until} behalten. Danke.`,
   remove: "Wieder löschen",
@@ -87,7 +87,7 @@ const ar: FeedbackWords = {
   keep: "احفظها للتدريب",
   keepInstead: "احفظ هذه الفئة بدلًا منها",
   sending: "جارٍ الإرسال",
-  stopped: "أُوقف الإرسال. لم يُحفظ هذا على الخادم.",
+  stopped: "أُوقف الإرسال. إن كان قد وصل فسيُحذف من الخادم من جديد.",
   kept: (photos, category, until) =>
     `${photos === 1 ? "حُفظت الصورة" : `حُفظت الصور (${photos})`} باسم «${category}» حتى ${until}. شكرًا لك.`,
   remove: "احذفها من جديد",

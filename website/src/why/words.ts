@@ -41,6 +41,7 @@ const en: WhyWords = {
   retry: "Try again",
   alt: (photo) => `${photo} under a map of the evidence`,
   photo: (number) => `Photo ${whole("en")(number)}`,
+  changed: (now, before) => `By now the model says “${now}”; it said “${before}” when the photo was read.`,
   sentence(category, place) {
     switch (place.name) {
       case "nowhere":
@@ -85,6 +86,8 @@ const de: WhyWords = {
   retry: "Noch einmal",
   alt: (photo) => `${photo} unter einer Karte dessen, was dafür spricht`,
   photo: (number) => `Foto ${whole("de")(number)}`,
+  changed: (now, before) =>
+    `Inzwischen sagt das Modell „${now}“; als das Foto gelesen wurde, sagte es „${before}“.`,
   sentence(category, place) {
     switch (place.name) {
       case "nowhere":
@@ -129,6 +132,7 @@ const ar: WhyWords = {
   retry: "حاول مرة أخرى",
   alt: (photo) => `${photo} تحت خريطة لما يدل على الفئة`,
   photo: (number) => `الصورة ${number}`,
+  changed: (now, before) => `يقول النموذج الآن «${now}»، وكان قد قال «${before}» حين قُرئت الصورة.`,
   sentence(category, place) {
     switch (place.name) {
       case "nowhere":
