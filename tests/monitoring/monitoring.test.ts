@@ -343,8 +343,12 @@ it("what is generated is fresh", () => {
 });
 
 it("the scrape configurations name the port and the labels that the pods have", () => {
-  for (const tier of ["gateway", "model-server"]) {
-    const [deployment] = textOf(ROOT, `deploy/k8s/base/${tier}.yaml`)
+  for (const [tier, folder] of [
+    ["gateway", "base"],
+    ["model-server", "base"],
+    ["scaler", "components/scaler"],
+  ] as const) {
+    const [deployment] = textOf(ROOT, `deploy/k8s/${folder}/${tier}.yaml`)
       .split(/^---$/m)
       .map((document) => parseYaml(document))
       .filter(({ kind }) => kind === "Deployment");
