@@ -99,6 +99,12 @@ async function startApi(data: Record<string, string> | undefined) {
     asked,
     /** Resolves when the first watch has begun: what the list said has been taken by then. */
     watching,
+    /** What changed meanwhile is not told: the version to go on from is too old. */
+    breakWatch(next: Record<string, string>) {
+      current = next;
+      const object = { kind: "Status", code: 410, reason: "Expired" };
+      for (const each of watchers) each.end(`${JSON.stringify({ type: "ERROR", object })}\n`);
+    },
     change(next: Record<string, string>) {
       current = next;
       for (const each of watchers)
@@ -115,7 +121,7 @@ const configMap = (authority: Authority, names: string[]) => ({
 
 /** Asks until the answer is the one wished: what is watched comes when it comes. */
 async function until(wished: number, asking: () => Promise<{ status: number }>): Promise<void> {
-  await expect.poll(async () => (await asking()).status, { timeout: 10_000 }).toBe(wished);
+  await expect.poll(async () => (await asking()).status, { timeout: 20_000 }).toBe(wished);
 }
 
 describe("the API server, as the cluster's ConfigMap knows it", () => {
@@ -156,6 +162,16 @@ describe("the API server, as the cluster's ConfigMap knows it", () => {
     expect((await ask(scaler.port, GROUP, before)).status).toBe(401);
   });
 
+  it("is looked for anew after a watch that could not go on", async () => {
+    const api = await startApi(configMap(frontProxy, []));
+    const scaler = await start({}, api.access);
+    await api.watching;
+    const after = await stranger.issue("any");
+    api.breakWatch(configMap(stranger, []));
+    await until(200, () => ask(scaler.port, GROUP, after));
+    expect(api.asked.slice(0, 3).map((each) => each.includes("watch=true"))).toEqual([false, true, false]);
+  });
+
   it("is not known before the ConfigMap is read: nobody is answered, and the scaler lives and is not ready", async () => {
     const api = await startApi(undefined);
     const scaler = await start({}, api.access);
@@ -179,6 +195,19 @@ describe("the API server, as the cluster's ConfigMap knows it", () => {
     expect(await statuses({})).toEqual([503, 403]);
     expect(await statuses({ namespace: ["payments", "other"] })).toEqual([403, 503]);
   });
+});
+
+it("a port that is taken ends the start, and leaves nothing open that would keep the process alive", async () => {
+  const api = await startApi(configMap(frontProxy, []));
+  const taken = createServer().listen(0, "127.0.0.1");
+  ends.push(() => taken.close());
+  await once(taken, "listening");
+  const servers = () => process.getActiveResourcesInfo().filter((name) => name === "TCPServerWrap").length;
+  const before = servers();
+  const { port } = taken.address() as AddressInfo;
+  await expect(start({ adminPort: port }, api.access)).rejects.toThrow("EADDRINUSE");
+  await expect(start({ grpcPort: port }, api.access)).rejects.toThrow("EADDRINUSE");
+  expect(servers()).toBe(before);
 });
 
 describe("settings in place of the cluster", () => {
@@ -262,7 +291,7 @@ describe("settings in place of the cluster", () => {
     await writeFile(certFile, second.cert);
     expect(await shown()).toBe("CN=first");
     await writeFile(keyFile, second.key);
-    await expect.poll(shown, { timeout: 10_000 }).toBe("CN=second");
+    await expect.poll(shown, { timeout: 20_000 }).toBe("CN=second");
     expect((await ask(scaler.port, GROUP, client)).status).toBe(200);
   });
 });

@@ -7,6 +7,7 @@ import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { withDeadline } from "@vitrine/runtime/deadline";
 import { z } from "zod";
 import { checkTrust, type FrontProxyTrust } from "./front-proxy.js";
 
@@ -58,8 +59,8 @@ export function followClusterTrust(
   const ending = new AbortController();
   const { signal } = ending;
 
-  async function look(): Promise<string> {
-    const response = await get(access, PATH, AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]));
+  async function look(limit: AbortSignal): Promise<string> {
+    const response = await get(access, PATH, limit);
     let text = "";
     for await (const piece of textOf(response)) text += piece;
     const { metadata, items } = listSchema.parse(JSON.parse(text));
@@ -69,10 +70,9 @@ export function followClusterTrust(
     return metadata.resourceVersion;
   }
 
-  async function watchFrom(version: string): Promise<void> {
+  async function watchFrom(version: string, limit: AbortSignal): Promise<void> {
     const query = `&watch=true&timeoutSeconds=${WATCH_SECONDS}&resourceVersion=${encodeURIComponent(version)}`;
-    const limit = AbortSignal.timeout(WATCH_SECONDS * 1000 + ANSWER_MS);
-    const response = await get(access, PATH + query, AbortSignal.any([signal, limit]));
+    const response = await get(access, PATH + query, limit);
     let rest = "";
     for await (const piece of textOf(response)) {
       const lines = (rest + piece).split("\n");
@@ -89,7 +89,8 @@ export function followClusterTrust(
   async function follow(): Promise<void> {
     while (!signal.aborted) {
       try {
-        await watchFrom(await look());
+        const version = await withDeadline(ANSWER_MS, signal, look);
+        await withDeadline(WATCH_SECONDS * 1000 + ANSWER_MS, signal, (limit) => watchFrom(version, limit));
       } catch (error) {
         if (!signal.aborted) listener.failed(error);
       }

@@ -40,11 +40,28 @@ export interface Scaler extends Tier {
  *   cannot listen or read.
  */
 export async function startScaler(config: ScalerConfig, parts: ScalerParts): Promise<Scaler> {
+  checkSettings(config);
+  const namespaces = await namespacesOf(config, parts.cluster ?? POD_ACCESS);
+  const opened: (() => void | Promise<void>)[] = [];
+  try {
+    return await open(config, parts, namespaces, opened);
+  } catch (error) {
+    // What is open would keep a process alive that has failed.
+    for (const close of opened.reverse()) await close();
+    throw error;
+  }
+}
+
+async function open(
+  config: ScalerConfig,
+  parts: ScalerParts,
+  namespaces: ReadonlySet<string>,
+  opened: (() => void | Promise<void>)[],
+): Promise<Scaler> {
   const { logger, version, lookup, cluster = POD_ACCESS } = parts;
   const { host, clusterDomain, scrapeTimeoutMs: timeoutMs } = config;
-  checkSettings(config);
-  const namespaces = await namespacesOf(config, cluster);
   const { registry, close: closeMetrics } = createMetrics("scaler", version);
+  opened.push(closeMetrics);
   const failures = new Counter({
     name: "vitrine_scaler_failed_scrapes_total",
     help: "Pods that were asked for their waiting work and did not say",
@@ -68,11 +85,15 @@ export async function startScaler(config: ScalerConfig, parts: ScalerParts): Pro
     logger.info({ allowedNames: found.allowedNames }, "it is known how the API server proves itself");
   };
   const certificate = await followCertificate(config, api, logger);
+  opened.push(certificate.close);
   const trustWatch = await followTrust(config, cluster, trusting, logger);
+  opened.push(trustWatch.close);
+  const port = await api.listen({ host, port: config.port });
+  opened.push(api.close);
   const grpc = new GrpcServer();
   addExternalScaler(grpc, countWork);
-  const apiPort = await api.listen({ host, port: config.port });
   const grpcPort = await grpc.listen({ host, port: config.grpcPort });
+  opened.push(() => grpc.close());
   const whyNotReady = () =>
     isDraining
       ? "the scaler is about to end"
@@ -81,10 +102,10 @@ export async function startScaler(config: ScalerConfig, parts: ScalerParts): Pro
         : undefined;
   const admin = await startAdminServer({ host, port: config.adminPort, registry, whyNotReady });
   return {
-    port: apiPort,
+    port,
     grpcPort,
     adminPort: admin.port,
-    addresses: [`https://${host}:${apiPort}`, `${host}:${grpcPort}`, `http://${host}:${admin.port}`],
+    addresses: [`https://${host}:${port}`, `${host}:${grpcPort}`, `http://${host}:${admin.port}`],
     ready: Promise.resolve(),
     async drain(graceMs) {
       isDraining = true;
