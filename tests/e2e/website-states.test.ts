@@ -169,7 +169,7 @@ describe.skipIf(browserPath === undefined)("the page in states that a test has t
     const { page } = stub;
     const buffer = Buffer.from("\0\0\0\x18ftypheic");
     await page.locator("#choose").setInputFiles({ name: "IMG_1.HEIC", mimeType: "image/heic", buffer });
-    await expectHeading(page, "This kind of file cannot be read");
+    await expectHeading(page, "HEIC photos cannot be read here");
     await page.getByText("Most Compatible").first().waitFor();
     expect(gateway.requests).toHaveLength(0);
   });
