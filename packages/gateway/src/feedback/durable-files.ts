@@ -1,6 +1,6 @@
 /** Files that are there whole or not at all, also after the power failed. */
 import { randomUUID } from "node:crypto";
-import { mkdir, open, rename, rm, rmdir, unlink } from "node:fs/promises";
+import { mkdir, open, rename, rm, rmdir, unlink, utimes } from "node:fs/promises";
 import path from "node:path";
 import { isMissing } from "./feedback-record.js";
 
@@ -11,7 +11,7 @@ import { isMissing } from "./feedback-record.js";
  * @param target path within `folder`; its own folder is made.
  */
 export async function writeDurably(folder: string, target: string, bytes: Uint8Array): Promise<void> {
-  const unfinished = path.join(folder, `.feedback-${randomUUID()}.part`);
+  const unfinished = path.join(folder, unfinishedName());
   const place = path.join(folder, target);
   try {
     // Of the group's business, as training may run as another user; of nobody else's.
@@ -28,6 +28,10 @@ export async function writeDurably(folder: string, target: string, bytes: Uint8A
     throw error;
   }
   await syncFolder(path.dirname(place));
+}
+
+function unfinishedName(): string {
+  return `.feedback-${randomUUID()}.part`;
 }
 
 /** The folder may vanish between its making and the move: who removes the last picture of a label removes it. */
@@ -59,11 +63,34 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Removes a file that may be gone already, and its folder when that has become empty. */
-export async function removeWithFolder(file: string): Promise<void> {
-  await unlinkIfThere(file);
+/**
+ * Moves a file out of its place, to where whatever is left unfinished lies.
+ *
+ * @param time that it gets, so that nobody takes it for what a dead writer left.
+ * @returns its name in `folder`; undefined when it was gone already, or could never be there.
+ */
+export async function setAside(folder: string, place: string, time: Date): Promise<string | undefined> {
+  const name = unfinishedName();
   try {
-    await rmdir(path.dirname(file));
+    await utimes(path.join(folder, place), time, time);
+    await rename(path.join(folder, place), path.join(folder, name));
+    return name;
+  } catch (error) {
+    const isInFile = error instanceof Error && "code" in error && error.code === "ENOTDIR";
+    if (isInFile || isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Moves it back, over what somebody else may have written there meanwhile. */
+export async function putBack(folder: string, name: string, place: string): Promise<void> {
+  await moveTo(path.join(folder, place), path.join(folder, name));
+}
+
+/** Removes the folder when nothing is in it any more. */
+export async function removeEmptyFolder(folder: string): Promise<void> {
+  try {
+    await rmdir(folder);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "ENOENT") throw error;

@@ -62,6 +62,10 @@ export class FeedbackIndex {
     for (const name of this.broken) this.#drop(name);
   }
 
+  has(id: string): boolean {
+    return this.#records.has(recordNameOf(id));
+  }
+
   /** How many records a picture belongs to. */
   holdersOf(place: string): number {
     return this.#pictures.get(place)?.holders ?? 0;

@@ -12,7 +12,7 @@ import type { Logger } from "@vitrine/runtime/logger";
 import { UsageError } from "@vitrine/runtime/settings";
 import { abortError } from "../deadline.js";
 import { findMetadata, type PictureFile } from "../pixels/picture-file.js";
-import { removeWithFolder, unlinkIfThere, writeDurably } from "./durable-files.js";
+import { unlinkIfThere, writeDurably } from "./durable-files.js";
 import { FeedbackIndex, type HeldRecord, heldRecordOf, RECORD_BYTES } from "./feedback-index.js";
 import {
   type FeedbackRecord,
@@ -23,6 +23,7 @@ import {
   readRecord,
   recordNameOf,
 } from "./feedback-record.js";
+import { createFeedbackRemoval } from "./feedback-removal.js";
 
 export interface FeedbackStoreOptions {
   readonly folder: string;
@@ -59,6 +60,8 @@ export interface FeedbackStore {
   close(): void;
 }
 
+/** Records, between two looks at what was given meanwhile. */
+const REMOVED_AT_A_TIME = 256;
 const DAY_MS = 86_400_000;
 const SWEEP_MS = 3_600_000;
 /** Records of a folder that is listed before each correction. */
@@ -93,6 +96,8 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
 
   const at = (name: string) => path.join(folder, name);
 
+  const removeAll = createFeedbackRemoval({ folder, index, look, now });
+
   async function add(correction: Correction, signal?: AbortSignal): Promise<FeedbackRecord> {
     if (signal?.aborted === true) throw abortError(signal);
     const { files, ...said } = correction;
@@ -112,7 +117,7 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
       delete_after: new Date(storedAt + keepDays * DAY_MS).toISOString(),
       pictures: [...pictures.values()].map(({ kept }) => kept),
     };
-    const written: string[] = [];
+    let isBegun = false;
     try {
       // The first look failed: without one nobody knows how much room there is.
       if (!isLookedThrough) await sweep();
@@ -121,20 +126,18 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
       for (const [place, { kept }] of pictures) if (index.holdersOf(place) === 0) missingBytes += kept.bytes;
       if (index.bytes + missingBytes > maxBytes)
         throw full(`corrections would take more than ${maxBytes} bytes`);
-      written.push(recordNameOf(record.id));
+      isBegun = true;
       await writeDurably(folder, recordNameOf(record.id), Buffer.from(`${JSON.stringify(record)}\n`));
       index.add(record);
       // Looked for now that the record is there: until then another gateway might have removed what nobody else had given.
       for (const [place, { file, kept }] of pictures) {
         if (await holds(at(place), kept)) continue;
-        written.push(place);
         await writeDurably(folder, place, file.bytes);
         await checkWritten(at(place), kept.sha256);
       }
       return record;
     } catch (error) {
-      await takeBack(written);
-      index.remove(record.id);
+      if (isBegun) await takeBack(record);
       throw asStoreError(error);
     }
   }
@@ -150,24 +153,17 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     return parts;
   }
 
-  /** The record, which is first, goes last. */
-  async function takeBack(written: readonly string[]): Promise<void> {
-    for (const name of [...written].reverse()) {
-      try {
-        await (name.startsWith(".") ? unlinkIfThere(at(name)) : removeWithFolder(at(name)));
-      } catch (error) {
-        logger.error({ err: error, name }, "correction could not be taken back");
-      }
+  /** What is not removed is named, and stays until its time is over. */
+  async function takeBack(record: FeedbackRecord): Promise<void> {
+    try {
+      await removeOne(heldRecordOf(record));
+    } catch (error) {
+      logger.error({ err: error, id: record.id }, "correction could not be taken back");
     }
   }
 
-  /** Removes a record and those of its pictures that no other needs. */
-  async function remove({ id, pictures }: HeldRecord): Promise<void> {
-    for (const { place } of pictures) {
-      if (index.holdersOf(place) <= 1) await removeWithFolder(at(place));
-    }
-    await unlinkIfThere(at(recordNameOf(id)));
-    index.remove(id);
+  async function removeOne(record: HeldRecord): Promise<void> {
+    for (const error of (await removeAll([record])).values()) throw error;
   }
 
   async function withdraw(id: string): Promise<void> {
@@ -181,7 +177,7 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
       }
       // Others may have given the same picture since.
       await look();
-      await remove(heldRecordOf(record));
+      await removeOne(heldRecordOf(record));
     } catch (error) {
       throw asStoreError(error);
     }
@@ -191,17 +187,16 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     index.forgetBroken();
     const parts = await look();
     const time = now();
+    const expired = index.records.filter(({ deleteAfterMs }) => deleteAfterMs <= time);
     let removed = 0;
-    for (const record of index.records) {
-      if (record.deleteAfterMs > time) continue;
+    for (let at = 0; at < expired.length; at += REMOVED_AT_A_TIME) {
       if (isClosed) return;
-      try {
-        await remove(record);
-        removed += 1;
-      } catch (error) {
-        // Stays and is counted; the next look tries again.
-        logger.error({ err: error, id: record.id }, "expired correction could not be removed");
-      }
+      const some = expired.slice(at, at + REMOVED_AT_A_TIME);
+      const stuck = await removeAll(some);
+      removed += some.length - stuck.size;
+      // Stays and is counted; the next look tries again.
+      for (const [id, error] of stuck)
+        logger.error({ err: error, id }, "expired correction could not be removed");
     }
     for (const name of parts) await removeStale(at(name));
     isLookedThrough = true;
