@@ -202,14 +202,13 @@ describe.skipIf(browserPath === undefined)("a correction on the page", () => {
 
   it("can be stopped while it is sent: what the server keeps all the same is removed", async () => {
     const page = await openAnswered();
-    let answer: () => void = () => {};
-    const answered = new Promise<void>((resolve) => {
-      answer = resolve;
+    let letGo: () => void = () => {};
+    const isDue = new Promise<void>((resolve) => {
+      letGo = resolve;
     });
     await page.route("**/feedback", async (route) => {
-      const response = await route.fetch();
-      await answered;
-      await route.fulfill({ response });
+      await isDue;
+      await route.continue();
     });
     await panel(page).locator("summary").click();
     await panel(page).getByRole("checkbox").check();
@@ -226,7 +225,7 @@ describe.skipIf(browserPath === undefined)("a correction on the page", () => {
     await expectAnnounced(page, "Stopped. If it had arrived by then, it is removed from the server again.");
     expect(await keep.evaluate((element) => element === document.activeElement)).toBe(true);
     expect(await cancel.isVisible()).toBe(false);
-    answer();
+    letGo();
     await removed;
     expect(await kept()).toEqual([]);
 
