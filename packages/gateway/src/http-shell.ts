@@ -1,4 +1,6 @@
 /** What every HTTP server of the gateway does the same way: request ids, headers, one log line and one error form. */
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import { ServeError } from "@vitrine/protocol/status";
 import type { Logger } from "@vitrine/runtime/logger";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
@@ -9,6 +11,7 @@ import { requestIdOf, traceHeadersOf } from "./request-identity.js";
 import { type BeginTrace, passTraceOn, type RequestTrace } from "./request-trace.js";
 import { BARE_POLICY, SECURITY_HEADERS } from "./security-headers.js";
 import { createStageTimes, type StageTimes } from "./stage-times.js";
+import { watchUploadPace } from "./upload-pace.js";
 
 export interface HttpShellOptions {
   /** Longest upload of one body. */
@@ -60,10 +63,7 @@ export function createHttpShell(options: HttpShellOptions): FastifyInstance {
     // While closing, answer what still arrives on open connections instead of refusing it.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
-    clientErrorHandler: (error, socket) => {
-      if (socket.writable) socket.write(answerToBrokenHttp(error));
-      socket.destroy();
-    },
+    clientErrorHandler: endBrokenHttp,
     frameworkErrors: (error, request, reply) => void sendProblem(error, request, reply),
   });
   app.decorateRequest("stageTimes");
@@ -102,6 +102,28 @@ function beginRequest(request: FastifyRequest, reply: FastifyReply, options: Htt
   });
   // Not Fastify's onResponse: it does not run when the caller leaves before the answer.
   reply.raw.once("close", () => endRequest(request, reply, performance.now() - startedAt, options));
+  if (hasBody(request.raw)) {
+    const { socket } = request.raw;
+    reply.raw.once(
+      "close",
+      watchUploadPace(request.raw, () =>
+        endBrokenHttp(
+          Object.assign(new Error("body came too slowly"), { code: "ERR_HTTP_REQUEST_TIMEOUT" }),
+          socket,
+        ),
+      ),
+    );
+  }
+}
+
+/** Source: RFC 9112, 6. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+function endBrokenHttp(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (socket.writable) socket.write(answerToBrokenHttp(error));
+  socket.destroy();
 }
 
 /**
