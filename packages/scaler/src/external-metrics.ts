@@ -6,7 +6,7 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
-import { type SecureContextOptions, TLSSocket } from "node:tls";
+import type { SecureContextOptions } from "node:tls";
 import type { ServerTls } from "@vitrine/protocol/grpc/tls";
 import { httpStatusOf, ServeError } from "@vitrine/protocol/status";
 import type { Logger } from "@vitrine/runtime/logger";
@@ -69,7 +69,7 @@ export function createExternalMetrics(options: ExternalMetricsOptions): External
   const verification = { requestCert: true, rejectUnauthorized: false };
   const server = createServer({ ...verification, ...contextOf(identities) }, (request, response) => {
     const { socket } = request;
-    const refusal = socket instanceof TLSSocket ? refusalOf(socket, identities.trust) : undefined;
+    const refusal = refusalOf(socket, identities.trust);
     if (refusal !== undefined) {
       logger.warn({ peer: socket.remoteAddress, why: refusal.message }, "a caller was refused");
       return send(response, refusal.status, failure(refusal.status, refusal.message));

@@ -5,7 +5,8 @@
  * Source: kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer; k8s.io/apiserver, requestheader.
  */
 import { X509Certificate } from "node:crypto";
-import type { TLSSocket } from "node:tls";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 
 /** How the API server is known. */
 export interface FrontProxyTrust {
@@ -32,17 +33,18 @@ export function checkTrust(trust: FrontProxyTrust): FrontProxyTrust {
  * @param trust undefined while it is not known.
  * @returns undefined for the API server.
  */
-export function refusalOf(socket: TLSSocket, trust: FrontProxyTrust | undefined): Refusal | undefined {
+export function refusalOf(socket: Socket, trust: FrontProxyTrust | undefined): Refusal | undefined {
   const expected = "expected the front-proxy certificate of Kubernetes' API server";
   if (trust === undefined) {
     return { status: 401, message: `the authority of client certificates is not known yet, ${expected}` };
   }
   // A TLS 1.3 session that is taken up again counts as authorized even where no certificate was ever shown.
-  const certificate = socket.getPeerX509Certificate();
+  const secured = socket instanceof TLSSocket ? socket : undefined;
+  const certificate = secured?.getPeerX509Certificate();
   if (certificate === undefined) {
     return { status: 401, message: `no client certificate was shown, ${expected}` };
   }
-  if (!socket.authorized) {
+  if (secured?.authorized !== true) {
     return { status: 401, message: `the client certificate was of another authority, ${expected}` };
   }
   const name: unknown = certificate.toLegacyObject().subject.CN;
