@@ -164,6 +164,32 @@ describe.skipIf(browserPath === undefined)("the page in states that a test has t
     expect(gateway.requests).toHaveLength(0);
   });
 
+  it("a file that was changed since it was chosen is to be chosen again", async () => {
+    await open();
+    const { page } = stub;
+    await writeLarge(2_000, async (file) => {
+      await give(busy, file);
+      await expectHeading(page, "Many photos are being read");
+      await rm(file);
+      await page.getByRole("button", { name: "Try again" }).click();
+      await expectHeading(page, "This file cannot be read any more");
+      await page.getByText("Choose it again, as it is now.").first().waitFor();
+      expect(await page.getByRole("button", { name: "Try again" }).isVisible()).toBe(false);
+    });
+  });
+
+  it("panels that did not come are there with the next answer", async () => {
+    await open();
+    const { page } = stub;
+    await page.route(/\/assets\/.*panel.*\.js/, (route) => route.abort());
+    await give(answered);
+    await expectHeading(page, "Pants");
+    expect(await page.locator("#how").isVisible()).toBe(false);
+    await page.unroute(/\/assets\/.*panel.*\.js/);
+    await give(unsure);
+    await page.locator("#how summary").waitFor();
+  });
+
   it("a HEIC photo that this browser cannot open is said to be one, with the way out", async () => {
     await open();
     const { page } = stub;
@@ -232,7 +258,8 @@ describe.skipIf(browserPath === undefined)("the page in states that a test has t
     await key.fill("wrong");
     await key.press("Enter");
     await expectHeading(page, "This key is not known here");
-    await key.fill("right");
+    // As it is pasted from a web page: with a space that has no width, and one that does not break.
+    await key.fill("\u200bright\u00a0");
     await key.press("Enter");
     await expectHeading(page, "Pants");
     // Kept for this tab, not for the next visit.

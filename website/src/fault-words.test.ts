@@ -71,6 +71,7 @@ describe("wordsOfFault", () => {
     ).toBe(true);
     expect(canRetry("IMAGE_UNDECODABLE")).toBe(false);
     expect(canRetry("FILE_EMPTY")).toBe(false);
+    expect(canRetry("FILE_CHANGED")).toBe(false);
   });
 
   it("tells a key that is missing from one that is wrong", () => {

@@ -1,7 +1,13 @@
 import type { Reason } from "@vitrine/protocol/status";
 
 /** What can go wrong before a request reaches the gateway, or instead of an answer. */
-type LocalReason = "OFFLINE" | "UNREACHABLE" | "STALLED" | "ANSWER_UNREADABLE" | "FILE_EMPTY";
+type LocalReason =
+  | "OFFLINE"
+  | "UNREACHABLE"
+  | "STALLED"
+  | "ANSWER_UNREADABLE"
+  | "FILE_EMPTY"
+  | "FILE_CHANGED";
 
 /** Why a photo has no answer. */
 export interface Fault {

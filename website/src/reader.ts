@@ -4,6 +4,7 @@ import type { Fault } from "./fault.js";
 import type { GatewayClient, Upload } from "./gateway/client.js";
 import type { Item } from "./item.js";
 import type { PageEvent } from "./page-state.js";
+import type { Photo } from "./photo.js";
 import type { UploadPreparation } from "./upload/prepare.js";
 import { uploadOf } from "./upload/prepare.js";
 
@@ -46,6 +47,15 @@ export function createReader({ gateway, preparation, info, send }: ReaderParts):
       const onSent = (share: number) => send({ name: "sent", attempt, share });
       const outcome = await gateway.predict(uploadOf(prepared), { signal, stallMs, onSent });
       clearTimeout(slowTimer);
+      if (outcome.name === "failed" && outcome.fault.reason === "UNREACHABLE") {
+        // A browser says no more of a file that it can no longer read.
+        const gone = await unreadableOf(item);
+        if (signal.aborted) return;
+        if (gone !== undefined) {
+          send({ name: "failed", attempt, fault: { reason: "FILE_CHANGED" }, photoId: gone.id });
+          return;
+        }
+      }
       const index = outcome.name === "failed" ? outcome.fault.photo : undefined;
       const photoId = index === undefined ? undefined : item.photos[index]?.id;
       send({ ...outcome, attempt, ...(photoId === undefined ? {} : { photoId }) });
@@ -60,6 +70,19 @@ export function createReader({ gateway, preparation, info, send }: ReaderParts):
       return uploadOf({ parts });
     },
   };
+}
+
+/** The first photo whose file was changed, moved or deleted since it was chosen. */
+async function unreadableOf({ photos }: Item): Promise<Photo | undefined> {
+  for (const photo of photos) {
+    if (photo.kind === "link") continue;
+    try {
+      await photo.file.slice(0, 1).arrayBuffer();
+    } catch {
+      return photo;
+    }
+  }
+  return undefined;
 }
 
 /**

@@ -200,6 +200,12 @@ export const de: Words = {
         "Die Datei ist unvollständig oder kaputt. Speichere sie noch einmal oder wähle ein anderes Foto.",
       ],
     },
+    changed: {
+      title: "Diese Datei lässt sich nicht mehr lesen",
+      text: () => [
+        "Sie wurde geändert, verschoben oder gelöscht, seit du sie gewählt hast. Wähle sie noch einmal, so wie sie jetzt ist.",
+      ],
+    },
     empty: {
       title: "Diese Datei ist leer",
       text: () => [

@@ -222,6 +222,10 @@ export const en = {
       title: "This picture is damaged",
       text: () => ["The file is incomplete or broken. Save it again, or choose another photo."],
     },
+    changed: {
+      title: "This file cannot be read any more",
+      text: () => ["It was changed, moved or deleted since you chose it. Choose it again, as it is now."],
+    },
     empty: {
       title: "This file is empty",
       text: () => [
