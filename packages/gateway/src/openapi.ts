@@ -147,6 +147,8 @@ const words = { type: "string" };
 const said = {
   label: { ...words, description: "what it is: one of the labels of GET /info" },
   predicted: { ...words, description: "what the model had answered" },
+  model_version: { ...words, description: "`model.version` of that answer" },
+  contract: { ...words, description: "`contract` of that answer" },
   request_id: { ...words, description: "`x-request-id` of that answer" },
 };
 

@@ -19,7 +19,8 @@ export interface LabelledPicture {
   readonly folder: string;
   /** What the model had said; of several, the last; null: nobody told. */
   readonly predicted: string | null;
-  readonly modelVersion: string;
+  /** null: the sender did not tell. */
+  readonly modelVersion: string | null;
   /** When it was given last. */
   readonly storedAt: string;
   /** The same for all photos of one item, and for items that share one: they belong on one side of a split. */

@@ -11,6 +11,9 @@ export interface SentCorrection {
   readonly pictures: readonly Picture[];
   readonly label: string;
   readonly predicted: string | undefined;
+  /** Of the answer that said `predicted`: version of the model, and digest of its contract. */
+  readonly modelVersion: string | undefined;
+  readonly contract: string | undefined;
   readonly requestId: string | undefined;
 }
 
@@ -18,13 +21,20 @@ const EXPECTED_JSON = '{"url": "https://…", "label": "pants", "consent": true}
 
 const EXPECTED = `expected multipart/form-data with the fields "file" or "url", "label" and "consent", or application/json ${EXPECTED_JSON}`;
 
+/** What answers name things by; no text of a person's. */
+const nameSchema = z
+  .string()
+  .regex(/^[\w.:+/=-]{0,128}$/)
+  // An empty field is one that nobody filled in.
+  .transform((name) => (name === "" ? undefined : name))
+  .optional();
+
 const saidSchema = z.object({
   label: z.string(),
   predicted: z.string().optional(),
-  request_id: z
-    .string()
-    .regex(/^[\w.:+/=-]{1,128}$/)
-    .optional(),
+  model_version: nameSchema,
+  contract: nameSchema,
+  request_id: nameSchema,
 });
 
 const FIELDS = ["consent", ...Object.keys(saidSchema.shape)];
@@ -77,6 +87,6 @@ function correctionOf(
       cause: parsed.error,
     });
   }
-  const { label, predicted, request_id: requestId } = parsed.data;
-  return { pictures, label, predicted, requestId };
+  const { label, predicted, model_version: modelVersion, contract, request_id: requestId } = parsed.data;
+  return { pictures, label, predicted, modelVersion, contract, requestId };
 }

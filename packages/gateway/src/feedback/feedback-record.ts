@@ -22,9 +22,9 @@ export const feedbackRecordSchema = z.object({
   label: z.string(),
   /** What the model had said; null: the sender did not tell. */
   predicted: z.string().nullable(),
-  model: z.object({ name: z.string(), version: z.string() }),
-  /** Digest of the model's contract. */
-  contract: z.string(),
+  /** The one that said `predicted`, by its version and the digest of its contract; null: the sender did not tell. */
+  model: z.object({ name: z.string(), version: z.string().nullable() }),
+  contract: z.string().nullable(),
   request_id: z.string().nullable(),
   stored_at: z.iso.datetime(),
   delete_after: z.iso.datetime(),

@@ -102,8 +102,54 @@ async function filesIn(place = folder): Promise<string[]> {
 }
 
 const picturesIn = async () => (await filesIn()).filter((name) => name.includes(path.sep));
+/** The rest of the record, whatever is in it. */
+const recorded = async () => {
+  const { records } = await readFeedback(folder);
+  return records.map(({ label, predicted, model: { version }, contract: digest }) => [
+    label,
+    predicted,
+    version,
+    digest,
+  ]);
+};
 const withdraw = (setup: TestGateway, id: string) =>
   fetch(setup.url(`/feedback/${id}`), { method: "DELETE" });
+
+describe("what a correction says of the answer", () => {
+  it("is kept as it was told, also of a model that another has replaced since", async () => {
+    const setup = await start();
+    const before = { predicted: "skort", model_version: "7", contract: "sha256:earlier" };
+    expect((await give(setup, [photo], before)).status).toBe(201);
+    expect(await recorded()).toEqual([["pants", "skort", "7", "sha256:earlier"]]);
+  });
+
+  it("is not made up where it was not told", async () => {
+    const setup = await start();
+    await give(setup, [photo], { predicted: "hat", model_version: "", contract: "" });
+    expect(await recorded()).toEqual([["pants", "hat", null, null]]);
+  });
+
+  it.each([
+    [
+      { label: "skort", contract: "sha256:earlier" },
+      'label was "skort", expected one of the labels of GET /info, which is of another model than the answer was',
+    ],
+    [
+      { predicted: "a\tb", contract: "sha256:earlier" },
+      'predicted was "a\tb", expected one of the labels of GET /info, which is of another model than the answer was',
+    ],
+    [
+      { predicted: "skort", contract: contract().digest },
+      'predicted was "skort", expected one of the labels of GET /info',
+    ],
+  ])("is refused where it cannot be: %j", async (fields, detail) => {
+    const answer = await give(await start(), [photo], fields);
+    expect(problemSchema.parse(await answer.json())).toMatchObject({
+      reason: "FEEDBACK_LABEL_UNKNOWN",
+      detail,
+    });
+  });
+});
 
 describe("a correction", () => {
   it("is kept as a picture without metadata in its label's folder, and a record that names nobody", async () => {
@@ -111,7 +157,7 @@ describe("a correction", () => {
     const response = await give(
       setup,
       [photo],
-      { predicted: "hat", request_id: "abc-123" },
+      { predicted: "hat", model_version: "1", contract: contract().digest, request_id: "abc-123" },
       { "user-agent": "Nobody's Browser" },
     );
     expect(response.status).toBe(201);
@@ -292,6 +338,11 @@ describe("nothing is kept", () => {
     [
       "with a request id that breaks lines",
       (setup) => give(setup, [photo], { request_id: "a\nb" }),
+      "BODY_INVALID",
+    ],
+    [
+      "with a contract of any text",
+      (setup) => give(setup, [photo], { contract: "of a person" }),
       "BODY_INVALID",
     ],
     ["without a picture", (setup) => give(setup, []), "BODY_INVALID"],

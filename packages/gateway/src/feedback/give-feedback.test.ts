@@ -58,6 +58,8 @@ function door(
           pictures: Array.from({ length: photos }, () => ({ kind: "bytes" as const, bytes })),
           label: "pants",
           predicted: undefined,
+          modelVersion: undefined,
+          contract: undefined,
           requestId: undefined,
         };
       },

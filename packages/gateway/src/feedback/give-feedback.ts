@@ -36,6 +36,9 @@ export interface GiveFeedbackParts {
 
 export type GiveFeedback = (request: GiveFeedbackRequest) => Promise<FeedbackRecord>;
 
+/** What may be a label of a model that is not served: a line of text. */
+const FOREIGN_LABEL = /^\P{Cc}{1,300}$/u;
+
 /** A disk that hangs must not take the permits of the predictions with it. */
 const MOST_AT_WORK = 8;
 
@@ -92,17 +95,12 @@ export function createGiveFeedback(parts: GiveFeedbackParts): GiveFeedback {
   ): Promise<Correction> {
     const { description, contract } = parts.link.current();
     const { label, predicted } = sent;
-    for (const [name, given] of [
-      ["label", label],
-      ["predicted", predicted],
-    ] as const) {
-      if (given !== undefined && !contract.labels.includes(given)) {
-        throw new ServeError(
-          "FEEDBACK_LABEL_UNKNOWN",
-          `${name} was "${given.slice(0, 100)}", expected one of the labels of GET /info`,
-        );
-      }
-    }
+    const isOfThisModel = sent.contract === undefined || sent.contract === contract.digest;
+    checkLabel("label", label, contract.labels, isOfThisModel);
+    // Another model may have said it, before this one came, and its labels are not known here.
+    const isLabelOfOther = !isOfThisModel && FOREIGN_LABEL.test(predicted ?? "");
+    if (predicted !== undefined && !isLabelOfOther)
+      checkLabel("predicted", predicted, contract.labels, isOfThisModel);
     const read = () =>
       eachPhoto(placed(sent.pictures), signal, async (picture, either) =>
         picture.kind === "bytes" ? picture.bytes : await parts.fetchPicture(picture.url, either, permit.hold),
@@ -126,8 +124,8 @@ export function createGiveFeedback(parts: GiveFeedbackParts): GiveFeedback {
       files,
       label,
       predicted: predicted ?? null,
-      model: { name: description.name, version: description.version },
-      contract: contract.digest,
+      model: { name: description.name, version: sent.modelVersion ?? null },
+      contract: sent.contract ?? null,
       request_id: sent.requestId ?? null,
     };
   }
@@ -144,4 +142,14 @@ export function createGiveFeedback(parts: GiveFeedbackParts): GiveFeedback {
     }
     throw abortError(signal);
   }
+}
+
+/** @throws {ServeError} FEEDBACK_LABEL_UNKNOWN. */
+function checkLabel(name: string, given: string, labels: readonly string[], isOfThisModel: boolean): void {
+  if (labels.includes(given)) return;
+  const since = isOfThisModel ? "" : ", which is of another model than the answer was";
+  throw new ServeError(
+    "FEEDBACK_LABEL_UNKNOWN",
+    `${name} was "${given.slice(0, 100)}", expected one of the labels of GET /info${since}`,
+  );
 }
