@@ -202,7 +202,8 @@ function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyR
     (method) => app.findRoute({ method, url: path.length > 1 ? path.replace(/\/$/, "") : path }) !== null,
   );
   request.raw.resume();
-  if (allowed.length === 0)
+  // A file of the website that was there at the start and is not any more has its route still.
+  if (allowed.length === 0 || allowed.some((method) => method === request.method))
     return new ServeError("ROUTE_NOT_FOUND", "path was not found, expected one of /docs");
   reply.header("allow", allowed.join(", "));
   return new ServeError(

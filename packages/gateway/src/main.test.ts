@@ -546,6 +546,10 @@ describe("the website", () => {
     expect(plain.headers.get("content-encoding")).toBeNull();
     expect((await fetch(setup.url("/assets/main-abc123.js.gz"))).status).toBe(404);
     expect((await fetch(setup.url("/assets/none.js"))).status).toBe(404);
+    expect((await fetch(setup.url("/assets/main-abc123.js"), { method: "POST" })).status).toBe(405);
+    await rm(path.join(folder, "assets", "main-abc123.js"));
+    await rm(path.join(folder, "assets", "main-abc123.js.gz"));
+    expect((await fetch(setup.url("/assets/main-abc123.js"))).status).toBe(404);
     expect((await fetch(setup.url("/%2e%2e/package.json"))).status).toBe(404);
     expect(LABELS).toHaveLength(3);
   });
