@@ -1,5 +1,5 @@
 /** One connection of a server: how long it lives, and how it ends without the loss of a call. */
-import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
+import { constants, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { announceGoaway } from "./goaway-notice.js";
 import { MAX_TIMER_MS } from "./timeout.js";
 import { CONNECTION_WINDOW_BYTES } from "./windows.js";
@@ -17,6 +17,23 @@ export interface ConnectionLimits {
   readonly keepaliveTimeoutMs: number;
 }
 
+const [NODE_MAJOR = 0, NODE_MINOR = 0] = process.versions.node.split(".").map(Number);
+const KNOWS_RESET_LIMITS = NODE_MAJOR > 22 || (NODE_MAJOR === 22 && NODE_MINOR >= 11);
+
+/**
+ * Node's limits: 1000 resets of a connection and then 33 a second, which callers who give up reach under load. Node 20 cannot
+ * be told otherwise; our own channel stays below it.
+ */
+export const RESET_LIMITS = KNOWS_RESET_LIMITS
+  ? { streamResetBurst: 10_000, streamResetRate: 1000 }
+  : { streamResetBurst: 1000, streamResetRate: 33 };
+
+/**
+ * Of Node's limits, at which the connection is ended here. Node ends the session alone: the connection stays for as long as
+ * its client goes on sending, with the calls that were open.
+ */
+const OWN_SHARE = 0.9;
+
 /** How long a peer may take to have read what it was told; one that has vanished must not hold up a drain. */
 const PING_TIMEOUT_MS = 5000;
 
@@ -29,6 +46,8 @@ export class ServerConnection {
   readonly #timers = new Map<"idle" | "age" | "grace" | "ping" | "notice", NodeJS.Timeout>();
   #openCalls = 0;
   #ending = false;
+  #resetsLeft = OWN_SHARE * RESET_LIMITS.streamResetBurst;
+  #resetAt = performance.now();
 
   constructor(session: ServerHttp2Session, limits: ConnectionLimits) {
     this.#session = session;
@@ -51,9 +70,18 @@ export class ServerConnection {
     this.#openCalls++;
     this.#stop("idle");
     stream.once("close", () => {
+      if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) this.#countReset();
       this.#openCalls--;
       this.#watchIdleness();
     });
+  }
+
+  #countReset(): void {
+    const nowMs = performance.now();
+    const earned = (OWN_SHARE * RESET_LIMITS.streamResetRate * (nowMs - this.#resetAt)) / 1000;
+    this.#resetsLeft = Math.min(OWN_SHARE * RESET_LIMITS.streamResetBurst, this.#resetsLeft + earned) - 1;
+    this.#resetAt = nowMs;
+    if (this.#resetsLeft < 0) this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   /**

@@ -25,7 +25,7 @@ import {
   type SendMessage,
   type ServerCall,
 } from "./server-call.js";
-import { type ConnectionLimits, ServerConnection } from "./server-connection.js";
+import { type ConnectionLimits, RESET_LIMITS, ServerConnection } from "./server-connection.js";
 import { type ServerTls, secureServerOptions, serverContextOf } from "./tls.js";
 import { MAX_SESSION_MEMORY_MB, STREAM_WINDOW_BYTES } from "./windows.js";
 
@@ -66,13 +66,6 @@ export interface FinishedCall {
   readonly error: ServeError | undefined;
   readonly durationMs: number;
 }
-
-/**
- * Node closes a connection that resets more streams than this; by default 1000 and then 33 a second, which callers
- * who give up reach under load. Node 20 does not know these options: there the default holds, and our own channel
- * stays below it.
- */
-const RESET_LIMITS = { streamResetBurst: 10_000, streamResetRate: 1000 };
 
 /** So many of the longest messages may be on their way at a time. */
 const LONGEST_ARRIVING = 8;
