@@ -188,7 +188,7 @@ describe("the expressions of rules and dashboard", () => {
       reason: ["OK", ...Object.keys(REASONS)],
       stage: ["fetch", "decode", "resize", "predict", "total", "queue", "inference"],
       state: ["ready", "out"],
-      route: ["/predict"],
+      route: ["/predict", "/readyz"],
       method: ["Predict"],
       quantile: ["0.5", "0.9", "0.99", "1"],
       tier: tiers,
