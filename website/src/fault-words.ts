@@ -78,6 +78,7 @@ const ENTRIES: Readonly<Record<Fault["reason"], Entry>> = {
   MODEL_UNSUPPORTED: "misconfigured",
   MODEL_CONFIG_INVALID: "misconfigured",
   LABEL_UNAVAILABLE: "misconfigured",
+  HOST_FORBIDDEN: "misconfigured",
   FEEDBACK_DISABLED: "unavailable",
   FEEDBACK_CONSENT_MISSING: "misunderstood",
   FEEDBACK_LABEL_UNKNOWN: "misunderstood",

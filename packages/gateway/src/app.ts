@@ -11,6 +11,7 @@ import { signalOfCaller } from "./caller-signal.js";
 import type { Classify } from "./classify.js";
 import { docsPage } from "./docs-page.js";
 import { addFeedback, type Feedback } from "./feedback/feedback-route.js";
+import { addHostCheck, type HostNameOptions } from "./host-names.js";
 import { createHttpShell, type HttpShellOptions } from "./http-shell.js";
 import { type InfoLimits, infoOf } from "./info.js";
 import { jsonInLabelOrder } from "./label-order.js";
@@ -34,6 +35,7 @@ export interface AppParts extends HttpShellOptions {
   readonly website: string | undefined;
   readonly registry: Registry;
   readonly access: AccessOptions;
+  readonly hostNames: HostNameOptions;
   /** Metrics and the API's pages are elsewhere. */
   readonly hasAdminApp: boolean;
   readonly version: string;
@@ -42,6 +44,7 @@ export interface AppParts extends HttpShellOptions {
 /** Builds the server that the public meets; `listen` and `close` are the caller's. */
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   const app = createHttpShell(parts);
+  addHostCheck(app, parts.hostNames);
   // Bodies are read in body.ts, under its own limits; Fastify hands the stream over.
   app.removeAllContentTypeParsers();
   await app.register(fastifyMultipart, { throwFileSizeLimit: false });
@@ -63,6 +66,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
 /** Builds the server for those who run the gateway: probes, metrics and the API's pages, on a port of its own. */
 export function createAdminApp(parts: AppParts): FastifyInstance {
   const app = createHttpShell(parts);
+  addHostCheck(app, parts.hostNames);
   addProbes(app, parts);
   addOperations(app, parts);
   app.get("/", (_request, reply) => reply.redirect("/docs"));

@@ -258,6 +258,12 @@ export const gatewaySettings = {
     env: "CORS_ORIGINS",
     placeholder: "origin",
   }),
+  allowedHost: setting(z.array(z.string().trim().toLowerCase().min(1)).default([]), {
+    description:
+      "Name, without port, under which a gateway that listens on loopback may be asked beside localhost and addresses (header Host), or * for all; repeat for more. Other names are refused with 421, as any site's may lead here (DNS rebinding). Needed behind a tunnel or a proxy that keeps Host, where no --trusted-proxy is named.",
+    env: "ALLOWED_HOSTS",
+    placeholder: "name",
+  }),
   cacheBytes: setting(z.int().min(0).default(0), {
     description:
       "Memory for answers and fetched pictures, for the case that the same ones are asked for again; 0 keeps nothing. Answers are kept by the picture's bytes, the contract and the model's version, pictures behind URLs by their ETag, and what is asked for at the same time is done once. Leave it at 0 for load tests: they would test the cache.",

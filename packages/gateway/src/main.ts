@@ -119,6 +119,11 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     metrics: createRequestMetrics(metrics.registry, permits),
     beginTrace: traces?.begin ?? passTraceOn,
     access: { apiKeys, corsOrigins: config.corsOrigin, maxRequestsPerClient: config.maxRequestsPerClient },
+    hostNames: {
+      listensOn: config.host,
+      allowedHosts: config.allowedHost,
+      hasTrustedProxy: config.trustedProxy.length > 0,
+    },
     trustedProxies: config.trustedProxy,
     hasAdminApp: config.adminPort !== undefined,
     logger,

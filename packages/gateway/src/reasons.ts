@@ -17,6 +17,7 @@ export const GATEWAY_REASONS = {
   CLIENT_LIMIT: "The client asked for more predictions in a minute than one client may.",
   ROUTE_NOT_FOUND: "The gateway has no such path.",
   METHOD_NOT_ALLOWED: "The path exists, but not with this method; the header Allow names those it has.",
+  HOST_FORBIDDEN: "The gateway listens on loopback alone, and was asked under a name that may be anybody's.",
   FEEDBACK_DISABLED: "This gateway keeps no corrections.",
   FEEDBACK_CONSENT_MISSING: "Nobody said yes to the picture being kept.",
   FEEDBACK_LABEL_UNKNOWN: "The label is none of the model's.",
