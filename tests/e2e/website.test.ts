@@ -201,6 +201,9 @@ describe.skipIf(browserPath === undefined)("the page and both tiers", () => {
     await tabTo(page, page.getByLabel("Or a link to a photo"));
     await page.keyboard.type(pictures.url);
     await page.keyboard.press("Enter");
+    await tabTo(page, page.getByRole("button", { name: "Add to this item" }));
+    await page.keyboard.press("Enter");
+    await page.getByText("From 2 photos.").waitFor();
     await expectHeading(page, name);
     await page.getByRole("img", { name: "Your photo" }).waitFor();
   });
