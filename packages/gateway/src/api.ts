@@ -206,7 +206,7 @@ export const feedbackResponseSchema = z.object({
   pictures: z.int().positive().describe("photos that are kept; the same one twice counts once"),
   stored_at: z.iso.datetime(),
   delete_after: z.iso.datetime().describe("when the gateway removes it by itself"),
-  withdraw: z.string().describe("path to send DELETE to"),
+  withdraw: z.string().describe("path and query to send DELETE to"),
 });
 
 export const healthResponseSchema = z.object({ status: z.literal("healthy") });

@@ -199,11 +199,20 @@ const giveFeedback = {
 
 const withdrawFeedback = {
   summary: "Takes a correction back: its pictures and its record are removed",
-  parameters: [{ name: "id", in: "path", required: true, schema: words }],
+  parameters: [
+    { name: "id", in: "path", required: true, schema: words },
+    {
+      name: "folder",
+      in: "query",
+      schema: words,
+      description: "as in `withdraw`: lets a gateway that keeps another folder say so",
+    },
+  ],
   responses: {
     204: { description: "Removed" },
     401: problem("The gateway asks for an API key"),
     404: problem("Nothing is kept under this id"),
+    421: problem("It is kept in another folder than this gateway's"),
     501: problem("This gateway keeps no corrections"),
   },
 };

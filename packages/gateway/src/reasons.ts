@@ -23,6 +23,7 @@ export const GATEWAY_REASONS = {
   FEEDBACK_LABEL_UNKNOWN: "The label is none of the model's.",
   FEEDBACK_ORIGIN_FORBIDDEN: "A page of another site sent the correction.",
   FEEDBACK_NOT_FOUND: "No correction is kept under this id.",
+  FEEDBACK_ELSEWHERE: "The correction is kept in another folder than this gateway's.",
   FEEDBACK_FULL: "The folder of corrections, or its disk, has no room left.",
   FEEDBACK_UNWRITABLE: "The folder of corrections cannot be read or written now.",
   METHOD_UNIMPLEMENTED: "The model served cannot answer what was asked for.",

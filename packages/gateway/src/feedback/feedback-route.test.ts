@@ -7,7 +7,7 @@ it("a removal from a disk that hangs is answered in time", async () => {
   addFeedback(app, {
     feedback: {
       give: () => Promise.reject(new Error("nothing was given")),
-      store: { withdraw: () => new Promise(() => {}) },
+      store: { mark: "m", withdraw: () => new Promise(() => {}) },
       keepDays: 1,
       timeoutMs: 5,
     },

@@ -1,6 +1,7 @@
 /** `POST /feedback` and `DELETE /feedback/ID`: corrections that a person agreed to leave, and took back. */
 import { ServeError } from "@vitrine/protocol/status";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { z } from "zod";
 import type { FeedbackResponse } from "../api.js";
 import type { BodyLimits } from "../body.js";
 import { signalOfCaller } from "../caller-signal.js";
@@ -11,7 +12,7 @@ import type { GiveFeedback } from "./give-feedback.js";
 
 export interface Feedback {
   readonly give: GiveFeedback;
-  readonly store: Pick<FeedbackStore, "withdraw">;
+  readonly store: Pick<FeedbackStore, "withdraw" | "mark">;
   readonly keepDays: number;
   /** Of a removal. */
   readonly timeoutMs: number;
@@ -25,6 +26,9 @@ export interface FeedbackRouteOptions {
   readonly corsOrigins: readonly string[];
 }
 
+/** What is no single text tells no folder. */
+const withdrawQuerySchema = z.object({ folder: z.string().optional().catch(undefined) });
+
 /** The routes are there in any case, so that an answer can say why nothing is kept. */
 export function addFeedback(
   app: FastifyInstance,
@@ -32,14 +36,14 @@ export function addFeedback(
 ): void {
   app.post("/feedback", { config: { needsKey: true, isLimited: true } }, async (request, reply) => {
     try {
-      const { give } = enabled(feedback);
+      const { give, store } = enabled(feedback);
       checkOrigin(request, corsOrigins);
       const record = await give({
         read: (permit) => readCorrection(request, limits, permit),
         caller: signalOfCaller(reply),
         times: request.stageTimes,
       });
-      const withdraw = `/feedback/${record.id}`;
+      const withdraw = `/feedback/${record.id}?folder=${store.mark}`;
       const answer: FeedbackResponse = {
         id: record.id,
         label: record.label,
@@ -61,10 +65,11 @@ export function addFeedback(
     async (request, reply) => {
       const { store, timeoutMs } = enabled(feedback);
       checkOrigin(request, corsOrigins);
+      const { folder } = withdrawQuerySchema.parse(request.query);
       // Who goes away meanwhile still wants it removed.
       const deadline = startDeadline(timeoutMs);
       try {
-        await orAborted(store.withdraw(request.params.id), deadline.signal);
+        await orAborted(store.withdraw(request.params.id, folder), deadline.signal);
       } finally {
         deadline.clear();
       }

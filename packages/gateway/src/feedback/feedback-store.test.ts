@@ -56,6 +56,7 @@ const correction = (...files: PictureFile[]) => ({
   request_id: null,
 });
 
+const filesIn = async () => (await readdir(folder)).filter((name) => !name.startsWith(".feedback-folder-"));
 const pictures = () => readdir(path.join(folder, "pants")).catch(() => []);
 
 describe("the store", () => {
@@ -102,7 +103,7 @@ describe("the store", () => {
     expect(await pictures()).toHaveLength(1);
     now += 5 * DAY_MS;
     await store.sweep();
-    expect(await readdir(folder)).toEqual([]);
+    expect(await filesIn()).toEqual([]);
     expect(store.bytes).toBe(0);
   });
 
@@ -159,7 +160,7 @@ describe("the store", () => {
     await writeFile(young, "x");
     await utimes(old, now / 1000 - 7200, now / 1000 - 7200);
     await open();
-    expect(await readdir(folder)).toEqual([".feedback-young.part"]);
+    expect(await filesIn()).toEqual([".feedback-young.part"]);
   });
 
   it("writes nothing for those who have gone before their turn", async () => {
@@ -171,7 +172,7 @@ describe("the store", () => {
     caller.abort();
     await expect(answer).rejects.toMatchObject({ reason: "CANCELLED" });
     await looking;
-    expect(await readdir(folder)).toEqual([]);
+    expect(await filesIn()).toEqual([]);
   });
 
   it("writes a picture anew that is not what its name says", async () => {
@@ -192,7 +193,7 @@ describe("the store", () => {
       .toBuffer();
     const talkative = { ...(await file("#111111")), bytes: Uint8Array.from(made) };
     await expect(store.add(correction(talkative))).rejects.toThrow(/metadata was left.*exif/);
-    expect(await readdir(folder)).toEqual([]);
+    expect(await filesIn()).toEqual([]);
   });
 
   it("names records that cannot be read, and goes on without them", async () => {
@@ -267,6 +268,43 @@ describe("several stores on one folder", () => {
     now += 300;
     await store.add(correction(await file("#555555")));
     expect(store.bytes).toBeGreaterThan(known + 3 * RECORD_BYTES);
+  });
+});
+
+describe("a correction that is not there", () => {
+  const notHere = { reason: "FEEDBACK_ELSEWHERE" };
+  const gone = { reason: "FEEDBACK_NOT_FOUND" };
+
+  it("is known to be gone from the folder that it was in, by every gateway that shares it", async () => {
+    const [store, other] = [await open(), await open()];
+    expect(other.mark).toBe(store.mark);
+    const { id } = await store.add(correction(await file("#111111")));
+    await other.withdraw(id, store.mark);
+    await expect(store.withdraw(id, other.mark)).rejects.toMatchObject(gone);
+    await expect(store.withdraw(id)).rejects.toMatchObject(gone);
+  });
+
+  it("may be in another folder, which is said where it is known", async () => {
+    const ours = await open();
+    const here = folder;
+    folder = await mkdtemp(path.join(here, "other-"));
+    const theirs = await open();
+    expect(theirs.mark).not.toBe(ours.mark);
+    const { id } = await ours.add(correction(await file("#111111")));
+    await expect(theirs.withdraw(id, ours.mark)).rejects.toMatchObject(notHere);
+    await expect(theirs.withdraw(id)).rejects.toMatchObject(gone);
+    await expect(theirs.withdraw(id, "../../x")).rejects.toMatchObject(notHere);
+    await ours.withdraw(id, "of nobody");
+    folder = here;
+  });
+
+  it("is known in a folder that two gateways have marked at once", async () => {
+    await writeFile(path.join(folder, ".feedback-folder-AAAAAAAAAAA"), "");
+    await writeFile(path.join(folder, ".feedback-folder-BBBBBBBBBBB"), "");
+    const store = await open();
+    expect(store.mark).toBe("AAAAAAAAAAA");
+    await expect(store.withdraw("A".repeat(22), "BBBBBBBBBBB")).rejects.toMatchObject(gone);
+    await expect(store.withdraw("A".repeat(22), "CCCCCCCCCCC")).rejects.toMatchObject(notHere);
   });
 });
 

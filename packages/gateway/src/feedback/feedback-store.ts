@@ -24,6 +24,7 @@ import {
   recordNameOf,
 } from "./feedback-record.js";
 import { createFeedbackRemoval } from "./feedback-removal.js";
+import { hasMark, markOf } from "./folder-mark.js";
 
 export interface FeedbackStoreOptions {
   readonly folder: string;
@@ -50,10 +51,17 @@ export interface FeedbackStore {
    * @throws {ServeError} FEEDBACK_FULL, FEEDBACK_UNWRITABLE, what `signal` was aborted with; nothing is kept then.
    */
   add(correction: Correction, signal?: AbortSignal): Promise<FeedbackRecord>;
-  /** Removes a correction and its pictures, but for pictures that another correction gave as well. @throws {ServeError} FEEDBACK_NOT_FOUND. */
-  withdraw(id: string): Promise<void>;
+  /**
+   * Removes a correction and its pictures, but for pictures that another correction gave as well.
+   *
+   * @param mark of the folder that keeps it, where that is known.
+   * @throws {ServeError} FEEDBACK_NOT_FOUND; FEEDBACK_ELSEWHERE where this is another folder.
+   */
+  withdraw(id: string, mark?: string): Promise<void>;
   /** Removes what has been kept for long enough, and looks how much is there; whatever else is asked for waits meanwhile. */
   sweep(): Promise<void>;
+  /** What this folder is known by; those that share it have it in common. */
+  readonly mark: string;
   /** Of all pictures, and `RECORD_BYTES` for each record, as far as known; 0 before the first look. */
   readonly bytes: number;
   /** Ends the looks, also one that is under way. */
@@ -166,10 +174,11 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     for (const error of (await removeAll([record])).values()) throw error;
   }
 
-  async function withdraw(id: string): Promise<void> {
+  async function withdraw(id: string, ofMark?: string): Promise<void> {
     try {
       const record = isFeedbackId(id) ? await readRecord(at(recordNameOf(id))) : undefined;
       if (record === undefined || record === "broken") {
+        if (ofMark !== undefined && !(await hasMark(folder, ofMark))) throw elsewhere();
         throw new ServeError(
           "FEEDBACK_NOT_FOUND",
           "correction was not found, expected the id that was answered",
@@ -220,15 +229,16 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     );
   }
 
-  await prepareFolder(folder);
+  const mark = await prepareFolder(folder);
   sweepInTurn();
   const timer = setInterval(sweepInTurn, SWEEP_MS);
   timer.unref();
 
   return {
     add: (correction, signal) => inTurn(() => add(correction, signal)),
-    withdraw: (id) => inTurn(() => withdraw(id)),
+    withdraw: (id, ofMark) => inTurn(() => withdraw(id, ofMark)),
     sweep: () => inTurn(sweep),
+    mark,
     get bytes() {
       return index.bytes;
     },
@@ -239,13 +249,15 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
   };
 }
 
-async function prepareFolder(folder: string): Promise<void> {
+/** @returns the folder's mark. */
+async function prepareFolder(folder: string): Promise<string> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o750 });
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
     // A file system that is read-only, or lets nobody make a file, is found out by making one.
     await writeDurably(folder, ".feedback-probe.part", new Uint8Array());
     await unlinkIfThere(path.join(folder, ".feedback-probe.part"));
+    return await markOf(folder);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
     throw new UsageError([
@@ -286,6 +298,13 @@ async function checkWritten(file: string, sha256: string): Promise<void> {
   }
   const metadata = await findMetadata(found);
   if (metadata.length > 0) throw new Error(`metadata was left in a picture to keep: ${metadata.join(", ")}`);
+}
+
+function elsewhere(): ServeError {
+  return new ServeError(
+    "FEEDBACK_ELSEWHERE",
+    "correction was kept in another folder than this gateway's, expected the gateway that took it, or one that shares its folder",
+  );
 }
 
 function full(what: string, cause?: unknown): ServeError {
