@@ -504,6 +504,24 @@ describe("a server that comes and goes", () => {
     await failed;
   });
 
+  test("a peer that vanishes after it was slow, and answered a ping, is noticed", async () => {
+    const events = new EventEmitter();
+    const { port } = await startForeignHealth((_, callback) => {
+      if (!events.emit("running")) setTimeout(() => callback(null, SERVING), 150);
+    });
+    const proxy = await startTcpProxy(port);
+    cleanups.push(() => proxy.close());
+    const channel = openChannel(proxy.port, { keepaliveMs: 20, keepaliveTimeoutMs: 1000 });
+    expect(await channel.unary(HEALTH_CHECK, EVERYTHING)).toEqual(SERVING);
+    const running = once(events, "running");
+    const failed = expect(channel.unary(HEALTH_CHECK, EVERYTHING)).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+    });
+    await running;
+    proxy.freeze();
+    await failed;
+  });
+
   test("a peer that is only slow is kept", async () => {
     const { port } = await startForeignHealth((_, callback) => {
       setTimeout(() => callback(null, SERVING), 150);

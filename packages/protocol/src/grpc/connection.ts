@@ -37,6 +37,7 @@ export class Connection {
   #openCalls = 0;
   #heardAtMs = performance.now();
   #pingedAtMs = Number.NEGATIVE_INFINITY;
+  #isPinging = false;
   /** Runs towards the next ping, or towards the end of the wait for its answer. */
   #timer: NodeJS.Timeout | undefined;
 
@@ -123,7 +124,14 @@ export class Connection {
 
   /** Notes that bytes of the peer have arrived. */
   heard(): void {
+    const answeredSilence = this.#pingedAtMs > this.#heardAtMs;
     this.#heardAtMs = performance.now();
+    // The silence is over, and with it the long wait for its next ping: a peer that vanishes now must not live on by it.
+    if (answeredSilence && !this.#isPinging) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      this.#watch();
+    }
   }
 
   /** Tells the server that a call is not wanted any more; later, when that would be one reset too many. */
@@ -167,10 +175,12 @@ export class Connection {
 
   #ping(): void {
     this.#pingedAtMs = performance.now();
+    this.#isPinging = true;
     this.#timer = setTimeout(() => {
       this.session.destroy(new Error(`no answer to a ping within ${this.#options.keepaliveTimeoutMs} ms`));
     }, this.#options.keepaliveTimeoutMs);
     this.session.ping(() => {
+      this.#isPinging = false;
       clearTimeout(this.#timer);
       this.#timer = undefined;
       this.#watch();
