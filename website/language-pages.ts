@@ -43,7 +43,7 @@ export function languagePages(): Plugin {
  * @param html      of index.html: elements with `data-words` and `data-head` hold text only, and no space in it counts.
  * @param wordsFile of the language, below the site's root; undefined where its words are part of the script.
  */
-export function pageIn(language: Language, html: string, wordsFile: string | undefined): string {
+function pageIn(language: Language, html: string, wordsFile: string | undefined): string {
   const words = WORDS[language];
   const { description, noScript } = HEAD_WORDS[language];
   const preload =

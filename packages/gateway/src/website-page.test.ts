@@ -84,6 +84,20 @@ describe("the page", () => {
     expect((await get({ host: 'a">b' })).headers.link).not.toContain('a">b');
   });
 
+  it("that does not say its language is served to everybody, beside what else answers vary by", async () => {
+    const other = await mkdtemp(path.join(tmpdir(), "vitrine-page-"));
+    await writeFile(path.join(other, "index.html"), "<!doctype html><p>x");
+    const plain = Fastify();
+    plain.addHook("onRequest", async (_request, reply) => void reply.header("vary", "Origin"));
+    await servePage(plain, other);
+    const { headers, body } = await plain.inject({ url: "/", headers: { "accept-language": "de" } });
+    await plain.close();
+    await rm(other, { recursive: true });
+    expect(body).toBe("<!doctype html><p>x");
+    expect(headers.vary).toBe("Origin, accept-language, accept-encoding");
+    expect([headers["content-language"], headers.link]).toEqual([undefined, undefined]);
+  });
+
   it("answers HEAD with the same headers and nothing else", async () => {
     const head = await app.inject({ method: "HEAD", url: "/" });
     expect([head.statusCode, head.body]).toEqual([200, ""]);

@@ -9,7 +9,7 @@ import { websitePolicy } from "./security-headers.js";
 
 /** One page as the build wrote it. */
 interface Page {
-  /** Of its `<html lang>`. */
+  /** Of its `<html lang>`; empty where it does not say. */
   readonly language: string;
   readonly policy: string;
   /** By content coding; "identity" is the page as it is. */
@@ -62,10 +62,11 @@ export async function servePage(app: FastifyInstance, folder: string): Promise<v
     reply
       .header("content-security-policy", page.policy)
       .header("cache-control", "no-cache")
-      .header("vary", "accept-language, accept-encoding")
-      .header("content-language", page.language)
-      .header("link", alternatesOf(`${request.protocol}://${request.host}/`, languages))
+      .header("vary", [reply.getHeader("vary") ?? [], "accept-language", "accept-encoding"].flat().join(", "))
       .header("etag", etag);
+    if (page.language !== "") reply.header("content-language", page.language);
+    if (pages.length > 1)
+      reply.header("link", alternatesOf(`${request.protocol}://${request.host}/`, languages));
     if (isKnown(headers["if-none-match"], etag)) return reply.code(304).send();
     if (coding !== "identity") reply.header("content-encoding", coding);
     return reply.type("text/html; charset=utf-8").send(page.bodies.get(coding));
