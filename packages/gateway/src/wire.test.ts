@@ -80,7 +80,7 @@ describe("a request", () => {
 
   it.each([
     ["of HTTP/1.0 without a host", "GET /ping HTTP/1.0\r\n\r\n"],
-    ["for a whole address", "GET http://other.example/ping HTTP/1.1\r\nhost: other.example\r\n\r\n"],
+    ["for a whole address", "GET http://localhost/ping HTTP/1.1\r\nhost: localhost\r\n\r\n"],
     ["that asks for another protocol", `${PING.slice(0, -2)}connection: Upgrade\r\nupgrade: h2c\r\n\r\n`],
     ["whose sender sends no more", PING],
   ])("%s is answered", async (what, request) => {
