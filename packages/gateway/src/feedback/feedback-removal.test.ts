@@ -66,7 +66,7 @@ describe("a picture that goes with its correction", () => {
     const theirs: FeedbackRecord[] = [];
     const look = async () => {
       theirs.push(await give());
-      await index.look();
+      return await index.look();
     };
     await remove([ours], look);
     expect((await readFeedback(folder)).records).toEqual(theirs);
