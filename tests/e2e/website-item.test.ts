@@ -5,6 +5,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import { expectAccessible } from "./axe.js";
 import { findBrowser } from "./browser.js";
 import { expectAnnounced, expectHeading, headingOf } from "./website-page.js";
 import { answerOf, json, type PredictHandler, problemOf, STUB_INFO } from "./website-stub.js";
@@ -380,6 +381,7 @@ describe.skipIf(browserPath === undefined)("an item on the page", () => {
     expect({ isInFlow, isInView }).toEqual({ isInFlow: true, isInView: true });
     expect(gap).toBeGreaterThanOrEqual(0);
     expect(gap).toBeLessThan(40);
+    await expectAccessible(page);
     await page.getByRole("button", { name: "Close this message" }).press("Enter");
     expect(await notice.isVisible()).toBe(false);
     expect(await copy.evaluate((button) => button === document.activeElement)).toBe(true);
