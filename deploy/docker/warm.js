@@ -7,7 +7,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, readdirSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -51,10 +51,15 @@ for await (const line of createInterface({ input: child.stderr })) {
   }
   child.kill("SIGTERM");
 }
-const [code] = await ended;
-if (code !== 0) throw new Error(`${tier} ended with ${code}, expected 0`);
-
+const [code, signal] = await ended;
 const compiled = process.env.NODE_COMPILE_CACHE;
+mkdirSync(compiled, { recursive: true });
+if (signal !== null) {
+  // An image for another processor is built under emulation, where native code may crash that runs on the processor itself.
+  process.stderr.write(
+    `${tier} was ended by ${signal}: the image is made without compiled code, and starts more slowly\n`,
+  );
+} else if (code !== 0) throw new Error(`${tier} ended with ${code}, expected 0`);
 for (const entry of readdirSync(compiled, { recursive: true, withFileTypes: true })) {
   chmodSync(path.join(entry.parentPath, entry.name), entry.isDirectory() ? 0o555 : 0o444);
 }

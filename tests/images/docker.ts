@@ -2,7 +2,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
+import { PassThrough, type Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { finished } from "node:stream/promises";
 
 export const ROOT = path.resolve(import.meta.dirname, "../..");
 
@@ -114,6 +116,21 @@ export class Container {
     throw new Error(`${this.name} is not healthy: ${health}\n${await this.log()}`);
   }
 
+  /** Resolves when its log holds `words`. Rejects with the log when it ends without. */
+  async says(words: string): Promise<void> {
+    const following = spawn(PROGRAM, ["logs", "--follow", this.name], { stdio: ["ignore", "pipe", "pipe"] });
+    let log = "";
+    try {
+      for await (const part of bothOf(following.stdout, following.stderr)) {
+        log += part;
+        if (log.includes(words)) return;
+      }
+    } finally {
+      following.kill();
+    }
+    throw new Error(`${this.name} ended without saying ${words}: ${log}`);
+  }
+
   /** Address on this machine of a port that was published. */
   async url(port: number): Promise<string> {
     const lines = await docker("port", this.name, `${port}/tcp`);
@@ -130,6 +147,15 @@ export class Container {
     await docker("stop", "--time=30", this.name);
     return Number(await docker("inspect", "--format={{.State.ExitCode}}", this.name));
   }
+}
+
+/** What two streams bring, as it comes. */
+function bothOf(one: Readable, other: Readable): Readable {
+  const both = new PassThrough();
+  one.pipe(both, { end: false });
+  other.pipe(both, { end: false });
+  void Promise.all([finished(one), finished(other)]).then(() => both.end());
+  return both;
 }
 
 export interface ImageFile {
