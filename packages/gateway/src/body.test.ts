@@ -28,9 +28,9 @@ beforeEach(async () => {
 });
 afterEach(() => app.close());
 
-async function send(fields: readonly (readonly [name: string, value: string])[]): Promise<number> {
+async function send(fields: readonly (readonly [name: string, value: string | Blob])[]): Promise<number> {
   const form = new FormData();
-  for (const [name, value] of fields) form.append(name, value);
+  for (const [name, value] of fields) form.append(name, value as string);
   const request = new Request("http://localhost/", { method: "POST", body: form });
   const { statusCode } = await app.inject({
     method: "POST",
@@ -42,7 +42,7 @@ async function send(fields: readonly (readonly [name: string, value: string])[])
 }
 
 describe("the texts of a form", () => {
-  it("are kept where they were asked for, and every byte of them is counted", async () => {
+  it("are given where they were asked for, and every byte of them is counted", async () => {
     await send([
       ["label", "höse"],
       ["url", "http://a.example/1.jpg"],
@@ -51,7 +51,8 @@ describe("the texts of a form", () => {
     ]);
     expect(read?.fields).toEqual(new Map([["label", "pants"]]));
     expect(read?.pictures).toEqual([{ kind: "url", url: "http://a.example/1.jpg" }]);
-    expect(heldBytes).toBe(Buffer.byteLength("hösepantshttp://a.example/1.jpg"));
+    // The parser keeps those, too, that nobody asked for.
+    expect(heldBytes).toBe(Buffer.byteLength("hösepantshttp://a.example/1.jpg") + 60_000);
   });
 
   it("are refused when they are more than the gateway may hold", async () => {
@@ -63,5 +64,16 @@ describe("the texts of a form", () => {
       ]),
     ).toBe(500);
     expect(permits.bytesHeld).toBe(0);
+  });
+});
+
+describe("files under other names", () => {
+  const url = ["url", "http://a.example/1.jpg"] as const;
+  const others = (count: number) => Array.from({ length: count }, () => ["note", new Blob([])] as const);
+
+  it("are passed over, but not without end", async () => {
+    expect(await send([...others(64), url])).toBe(200);
+    expect(read?.pictures).toHaveLength(1);
+    expect(await send([...others(1000), url])).toBe(500);
   });
 });

@@ -21,6 +21,9 @@ const MAX_JSON_BYTES = 128 * 1024;
 /** Form fields beside the pictures are ignored, but not without end. */
 const MAX_FORM_FIELDS = 32;
 
+/** So are files under other names; the parser remembers each of them until the end. */
+const MAX_PASSED_OVER = 64;
+
 const EXPECTED_JSON = '{"url": "https://…"}';
 
 const EXPECTED =
@@ -159,20 +162,24 @@ export async function readForm(
   for await (const part of parts) {
     const isFile = part.type === "file" && part.fieldname === "file";
     const value = part.type === "field" && typeof part.value === "string" ? part.value : undefined;
+    // Also of those passed over: the parser keeps all of them until the end.
+    if (value !== undefined) permit.hold(Buffer.byteLength(value));
     // An empty field is one that nobody filled in.
     const isUrl = part.fieldname === "url" && value !== undefined && value !== "";
     if (!isFile && !isUrl) {
+      if (otherFields.length === MAX_PASSED_OVER) {
+        throw new ServeError(
+          "BODY_INVALID",
+          `form had more than ${MAX_PASSED_OVER} fields beside "file" and "url", the limit`,
+        );
+      }
       otherFields.push(part.fieldname.slice(0, 100));
       if (part.type === "file") part.file.resume();
-      else if (value !== undefined && fieldNames.includes(part.fieldname)) {
-        permit.hold(Buffer.byteLength(value));
-        fields.set(part.fieldname, value);
-      }
+      else if (value !== undefined && fieldNames.includes(part.fieldname)) fields.set(part.fieldname, value);
       continue;
     }
     if (pictures.length === limits.maxImages) throw tooMany(limits);
     if (isUrl) {
-      permit.hold(Buffer.byteLength(value));
       pictures.push({ kind: "url", url: value });
     } else if (part.type === "file") {
       const tooLong = () => new PhotoError(pictures.length, tooLarge(limits));

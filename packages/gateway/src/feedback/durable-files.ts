@@ -72,13 +72,23 @@ async function syncFolder(folder: string): Promise<void> {
 export async function setAside(folder: string, place: string, time: Date): Promise<string | undefined> {
   const name = unfinishedName();
   try {
-    await utimes(path.join(folder, place), time, time);
+    await touch(path.join(folder, place), time);
     await rename(path.join(folder, place), path.join(folder, name));
     return name;
   } catch (error) {
     const isInFile = error instanceof Error && "code" in error && error.code === "ENOTDIR";
     if (isInFile || isMissing(error)) return undefined;
     throw error;
+  }
+}
+
+/** A file of another user's can be removed by those who share its folder, but not be given a time. */
+async function touch(file: string, time: Date): Promise<void> {
+  try {
+    await utimes(file, time, time);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code !== "EPERM" && code !== "EACCES") throw error;
   }
 }
 
