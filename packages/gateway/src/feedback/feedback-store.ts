@@ -178,7 +178,8 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     try {
       const record = isFeedbackId(id) ? await readRecord(at(recordNameOf(id))) : undefined;
       if (record === undefined || record === "broken") {
-        if (ofMark !== undefined && !(await hasMark(folder, ofMark))) throw elsewhere();
+        const isElsewhere = ofMark !== undefined && ofMark !== mark && !(await hasMark(folder, ofMark));
+        if (isElsewhere) throw elsewhere();
         throw new ServeError(
           "FEEDBACK_NOT_FOUND",
           "correction was not found, expected the id that was answered",
