@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { get } from "node:http";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -189,3 +190,17 @@ test.runIf(PHOTOS !== undefined)("real photos are given their category", async (
   // The accuracy itself is what training measures; here a mix-up of labels, channels or sizes would show.
   expect(right).toBeGreaterThan(30);
 });
+
+test("the gateway is asked under the names that --allowed-host gives, and under no other site's", async () => {
+  const up = await startUp(["--allowed-host", "demo.example"]);
+  expect(await statusUnder(up.url, "demo.example")).toBe(200);
+  expect(await statusUnder(up.url, "localhost:9696")).toBe(200);
+  expect(await statusUnder(up.url, "evil.example")).toBe(421);
+});
+
+/** Of `GET /`, with the name in its header Host. */
+async function statusUnder(url: string, host: string): Promise<number | undefined> {
+  const [response] = await once(get(url, { headers: { host } }), "response");
+  response.resume();
+  return response.statusCode;
+}

@@ -26,7 +26,7 @@ export function addHostCheck(app: FastifyInstance, options: HostNameOptions): vo
     if (host === undefined || isOwnName(host, allowedHosts)) return;
     throw new ServeError(
       "HOST_FORBIDDEN",
-      `host was "${host.slice(0, 100)}", expected localhost, an address, or a name that --allowed-host gives`,
+      `host was "${host.slice(0, 100)}", expected localhost, an address, or a name that --allowed-host (ALLOWED_HOSTS) gives`,
     );
   });
 }

@@ -37,6 +37,12 @@ export const upSettings = {
     env: "ALLOW_IMAGE_HOSTS",
     placeholder: "host",
   }),
+  allowedHost: setting(z.array(z.string()).default([]), {
+    description:
+      "Name under which the gateway may be asked beside localhost and addresses, such as a tunnel's; * is every one. Repeatable.",
+    env: "ALLOWED_HOSTS",
+    placeholder: "name",
+  }),
   feedbackDir: setting(z.string().min(1).optional(), {
     description:
       "Folder that keeps corrections of people who agree to it; without it nothing is kept. Other settings of the gateway come from its environment, such as FEEDBACK_KEEP_DAYS.",
@@ -84,8 +90,10 @@ async function bringUp(config: Config<typeof upSettings>, basePath: string, io: 
     modelBasePath: basePath,
     modelName: config.modelName ?? path.basename(path.resolve(basePath)),
     allowImageHosts: config.allowImageHost,
-    gatewayFlags:
-      config.feedbackDir === undefined ? [] : [`--feedback-dir=${path.resolve(config.feedbackDir)}`],
+    gatewayFlags: [
+      ...(config.feedbackDir === undefined ? [] : [`--feedback-dir=${path.resolve(config.feedbackDir)}`]),
+      ...config.allowedHost.map((name) => `--allowed-host=${name}`),
+    ],
     env: io.env,
     say: (line) => io.stderr.write(`${line}\n`),
   });
