@@ -236,6 +236,29 @@ describe.skipIf(browserPath === undefined)("a correction on the page", () => {
     await panel(page).getByText("Removed. Nothing of it is kept").waitFor();
   });
 
+  it("of a category that was left while it was sent is not kept", async () => {
+    const page = await openAnswered();
+    let letGo: () => void = () => {};
+    const isDue = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    await page.route("**/feedback", async (route) => {
+      await isDue;
+      await route.continue();
+    });
+    await panel(page).locator("summary").click();
+    await panel(page).getByRole("checkbox").check();
+    await panel(page).getByRole("button", { name: "Keep it for training" }).click();
+    await page.locator("#choices button").first().click();
+    const removed = page.waitForResponse(
+      (response) => response.request().method() === "DELETE" && response.ok(),
+    );
+    letGo();
+    await removed;
+    expect(await kept()).toEqual([]);
+    expect(await panel(page).getByRole("checkbox").isChecked()).toBe(false);
+  });
+
   it("says that it went wrong, and keeps the consent for another try", async () => {
     const page = await openAnswered();
     await page.route("**/feedback", (route) =>

@@ -84,7 +84,7 @@ const ENTRIES: Readonly<Record<Fault["reason"], Entry>> = {
   FEEDBACK_LABEL_UNKNOWN: "misunderstood",
   FEEDBACK_ORIGIN_FORBIDDEN: "misconfigured",
   FEEDBACK_NOT_FOUND: "gone",
-  FEEDBACK_ELSEWHERE: "misconfigured",
+  FEEDBACK_ELSEWHERE: "elsewhere",
   FEEDBACK_FULL: "misconfigured",
   FEEDBACK_UNWRITABLE: "misconfigured",
 };

@@ -122,9 +122,12 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
     const left = kept === undefined ? undefined : await forgetAll(sending.isStopped ? [kept] : earlier);
     if (!isStill(sending)) {
       // Stopped, or another category was chosen meanwhile: what is kept all the same is said.
-      if (item?.photos !== about.photos || state.name !== "asking") return;
+      const isIdle = state.name === "asking" || state.name === "kept";
+      if (item?.photos !== about.photos || !isIdle) return;
       const latest = corrections.of(idsOf(about));
       const failure = left && ({ wish: "removal", fault: left.fault } as const);
+      // What is said already stays said, where nothing went wrong.
+      if (state.name === "kept" && failure === undefined) return;
       if (latest !== undefined) become({ name: "kept", kept: latest, ...(failure && { failure }) });
       return;
     }
@@ -283,6 +286,7 @@ export const createFeedbackPanel: CreatePanel = (parts) => {
       if (!isSame || isOtherLabel) {
         // They agreed to something else.
         box.checked = false;
+        if (state.name === "sending" && isSame) state.isStopped = true;
         const kept = corrections.of(idsOf(next));
         state = kept === undefined ? { name: "asking", note: "" } : { name: "kept", kept };
         details.open = kept !== undefined || next.chosenLabel !== next.answer.top_class;

@@ -286,6 +286,10 @@ export const de: Words = {
         "Es liegt nicht an deinem Foto. Wer diese Seite betreibt, findet die Ursache im Protokoll.",
       ],
     },
+    elsewhere: {
+      title: "Es liegt auf einem anderen Server dieser Seite",
+      text: () => ["Versuche es noch einmal: Der nächste Versuch erreicht vielleicht jenen."],
+    },
     gone: { title: "Das ist nicht mehr da", text: () => ["Vielleicht wurde es schon gelöscht."] },
     unavailable: {
       title: "Das wird hier nicht angeboten",

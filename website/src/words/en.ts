@@ -304,6 +304,10 @@ export const en = {
       title: "This site is not set up correctly",
       text: () => ["It is not your photo. Whoever runs this site finds the cause in its log."],
     },
+    elsewhere: {
+      title: "It is kept on another server of this site",
+      text: () => ["Try again: the next try may reach that one."],
+    },
     gone: { title: "This is no longer there", text: () => ["It may have been removed before."] },
     unavailable: {
       title: "This is not offered here",
