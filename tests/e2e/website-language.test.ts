@@ -83,7 +83,12 @@ describe.skipIf(browserPath === undefined)("the language of the page", () => {
     const { page, gateway } = stub;
     await page.evaluate(() => localStorage.setItem("vitrine.language", "de"));
     gateway.broken = /assets/;
+    // However slow this machine is: the wait stands still where it is looked at.
+    await page.addInitScript(() => {
+      document.addEventListener("animationstart", () => document.getAnimations()[0]?.pause());
+    });
     await page.reload({ waitUntil: "load" });
+    await page.waitForFunction(() => document.getAnimations()[0]?.playState === "paused");
     expect(await headingOf(page).isVisible()).toBe(false);
     const waitsMs = await page.evaluate(() => {
       const [wait] = document.getAnimations();
