@@ -95,7 +95,8 @@ export function createModelLink(options: ModelLinkOptions): ModelLink {
   function noteProblem(error: ServeError): ServeError {
     const level = mayBeStarting(error) ? "info" : "warn";
     if (error.message !== problem?.message || level !== toldAs) {
-      logger[level]({ err: error }, "model tier cannot be used");
+      if (level === "warn") logger.warn({ err: error }, "model tier cannot be used");
+      else logger.info("waiting for the model tier");
       toldAs = level;
     }
     problem = error;

@@ -176,7 +176,7 @@ describe("several model servers", () => {
     closers.push(() => setup.close());
     await expect
       .poll(() => setup.log.map(({ msg }) => msg), { timeout: 10_000 })
-      .toContain("model server is out of turn");
+      .toContain("waiting for the model tier");
     await setup.tier.start();
     await setup.gateway.ready;
     expect(setup.log.filter(({ level }) => level === "warn" || level === "error")).toEqual([]);

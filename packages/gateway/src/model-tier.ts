@@ -59,7 +59,7 @@ export async function openModelTier(
       endpointsChanged: (addresses) =>
         logger.info({ servers: addresses.map(({ address, port }) => `${address}:${port}`) }, "model servers"),
       endpointMoved: ({ address, port }, isOut) =>
-        logger[hasAnswered ? "warn" : "info"](
+        logger[hasAnswered ? "warn" : "debug"](
           { server: `${address}:${port}` },
           isOut ? "model server is out of turn" : "model server is back",
         ),
