@@ -6,6 +6,7 @@ import { watchFile } from "./file-watch.js";
 
 let folder: string;
 const watches: { close(): void }[] = [];
+const failures: unknown[] = [];
 
 beforeEach(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "vitrine-watch-"));
@@ -13,6 +14,7 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const each of watches.splice(0)) each.close();
   await rm(folder, { recursive: true });
+  expect(failures.splice(0)).toEqual([]);
 });
 
 /** Resolves as soon as the file is told to have changed to this text. */
@@ -24,7 +26,7 @@ async function until(file: string) {
         (text) => waiting.get(text)?.(),
         () => {},
       ),
-    failed: (error) => expect.unreachable(String(error)),
+    failed: (error) => void failures.push(error),
   });
   watches.push(watch);
   return (text: string) => new Promise<void>((resolve) => waiting.set(text, resolve));
@@ -92,13 +94,57 @@ describe("a watched file", () => {
     await after;
   });
 
+  it("is told to have changed when a folder on the way is moved away and another takes its place", async () => {
+    for (const [name, text] of Object.entries({ a: "one", b: "two", c: "four" })) {
+      await mkdir(path.join(folder, name, "in"), { recursive: true });
+      await writeFile(path.join(folder, name, "in/keys"), text);
+    }
+    const changedTo = await until(path.join(folder, "a/in/keys"));
+    const moved = changedTo("two");
+    await rename(path.join(folder, "a"), path.join(folder, "old"));
+    await rename(path.join(folder, "b"), path.join(folder, "a"));
+    await moved;
+    const written = changedTo("three");
+    await writeFile(path.join(folder, "a/in/keys"), "three");
+    await written;
+    const movedWithin = changedTo("four");
+    await rename(path.join(folder, "a/in"), path.join(folder, "a/old"));
+    await rename(path.join(folder, "c/in"), path.join(folder, "a/in"));
+    await movedWithin;
+  });
+
+  it("is told to have changed when it is there again with the folders that it was removed with", async () => {
+    const file = path.join(folder, "a/in/keys");
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, "one");
+    const changedTo = await until(file);
+    for (const text of ["two", "three"]) {
+      const again = changedTo(text);
+      await rm(path.join(folder, "a"), { recursive: true });
+      // By now it may look for the way, and find as much of it as is there.
+      await mkdir(path.join(folder, "a"));
+      await mkdir(path.dirname(file));
+      await writeFile(file, text);
+      await again;
+    }
+  });
+
+  it("is told when it comes where no folder is yet, nor what a link leads to", async () => {
+    await symlink("b/in", path.join(folder, "a"));
+    const changedTo = await until(path.join(folder, "a/keys"));
+    const come = changedTo("one");
+    await mkdir(path.join(folder, "b/in"), { recursive: true });
+    await writeFile(path.join(folder, "b/in/keys"), "one");
+    await come;
+  });
+
   it("that cannot be watched is told once, and no way in a circle is followed", async () => {
-    const failures: unknown[] = [];
-    const listener = { changed: () => {}, failed: (error: unknown) => void failures.push(error) };
-    watches.push(await watchFile(path.join(folder, "missing/keys"), listener));
-    expect(failures).toEqual([expect.objectContaining({ code: "ENOENT" })]);
+    const told: unknown[] = [];
+    const listener = { changed: () => {}, failed: (error: unknown) => void told.push(error) };
+    watches.push(await watchFile(path.join(folder, "x".repeat(300), "in/keys"), listener));
+    expect(told).toEqual([expect.objectContaining({ code: "ENAMETOOLONG" })]);
     await symlink("keys", path.join(folder, "keys"));
     watches.push(await watchFile(path.join(folder, "keys"), listener));
-    expect(failures).toHaveLength(1);
+    expect(told).toHaveLength(1);
   });
 });

@@ -15,15 +15,22 @@ const SETTLE_MS = 100;
 /** As many links as Linux follows on one way. Source: path_resolution(7). */
 const MOST_LINKS = 40;
 
+/** A folder that is watched, and the names in it that decide what is read. */
+interface WatchedFolder {
+  readonly watcher: FSWatcher;
+  readonly deciding: Set<string>;
+}
+
 /**
- * Watches a file by its folder, so that it may be written anew, replaced, or lie behind links that are replaced, as
- * Kubernetes does it with the files of Secrets and ConfigMaps. It does not keep the process alive. Changes that another
- * machine makes on a shared file system are told by few of them.
+ * Watches a file by the folders on the way to it, so that it, or any of them, may be written anew, replaced, removed and
+ * made again, be missing for a while, or be a link that is replaced, as Kubernetes does it with the files of Secrets and
+ * ConfigMaps. It does not keep the process alive. Of a folder on the way that may not be read it is not told when another
+ * takes its place. Changes that another machine makes on a shared file system are told by few of them.
  *
  * @returns once it watches; what it could not begin to watch is told to `failed` as well.
  */
 export async function watchFile(file: string, listener: FileWatchListener): Promise<{ close(): void }> {
-  let watchers: FSWatcher[] = [];
+  let watched: readonly WatchedFolder[] = [];
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
 
@@ -41,20 +48,62 @@ export async function watchFile(file: string, listener: FileWatchListener): Prom
 
   /** The way to the file may lead through other folders than before. */
   async function arm(): Promise<void> {
-    const names = await namesOnTheWay(path.resolve(file));
-    const before = watchers;
-    watchers = [];
-    for (const each of before) each.close();
-    if (isClosed) return;
+    const folders = new Map<string, WatchedFolder>();
     try {
-      for (const [folder, deciding] of names) {
-        const watcher = watch(folder, { persistent: false }, (_event, name) => {
-          if (name === null || deciding.has(name)) note();
-        });
-        watchers.push(watcher.on("error", (error) => listener.failed(error)));
-      }
+      await watchTheWay(path.resolve(file), folders);
     } catch (error) {
       listener.failed(error);
+    }
+    closeAll(watched);
+    watched = [...folders.values()];
+    if (isClosed) closeAll(watched);
+  }
+
+  /**
+   * Each name on the way is watched in its folder before it is looked at, so that no change falls between.
+   *
+   * @throws the system's error where a folder cannot be watched that has to be.
+   */
+  async function watchTheWay(wanted: string, folders: Map<string, WatchedFolder>): Promise<void> {
+    let [place, ...rest] = [path.parse(wanted).root, ...wanted.split(path.sep).slice(1)];
+    let isTold = false;
+    for (let links = 0; rest.length > 0; ) {
+      const [name = "", ...after] = rest;
+      const problem = watchName(place, name, folders);
+      // It is not there; of a folder that is watched it is told when it comes.
+      if (problem !== undefined && isTold && MISSING.has(codeOf(problem))) return;
+      isTold = problem === undefined;
+      const next = path.join(place, name);
+      const target = links < MOST_LINKS ? await linkTarget(next) : undefined;
+      const isFolder = target === undefined && after.length > 0;
+      if (problem !== undefined && !(isFolder && UNREADABLE.has(codeOf(problem)))) throw problem;
+      if (target === undefined) {
+        [place, rest] = [next, after];
+        continue;
+      }
+      links += 1;
+      const absolute = path.resolve(place, target);
+      [place, rest] = [path.parse(absolute).root, [...absolute.split(path.sep).slice(1), ...after]];
+    }
+  }
+
+  /** @returns the system's error. */
+  function watchName(folder: string, name: string, folders: Map<string, WatchedFolder>): unknown {
+    const known = folders.get(folder);
+    if (known !== undefined) {
+      known.deciding.add(name);
+      return undefined;
+    }
+    const deciding = new Set([name]);
+    try {
+      const watcher = watch(folder, { persistent: false }, (_event, changed) => {
+        if (changed === null || deciding.has(changed)) note();
+      });
+      watcher.on("error", (error) => listener.failed(error));
+      folders.set(folder, { watcher, deciding });
+      return undefined;
+    } catch (error) {
+      return error;
     }
   }
 
@@ -63,34 +112,20 @@ export async function watchFile(file: string, listener: FileWatchListener): Prom
     close() {
       isClosed = true;
       clearTimeout(timer);
-      for (const each of watchers.splice(0)) each.close();
+      closeAll(watched);
     },
   };
 }
 
-/** Folders, and the names in them that decide what is read: each link on the way, and the file itself. */
-async function namesOnTheWay(file: string): Promise<Map<string, Set<string>>> {
-  const names = new Map<string, Set<string>>();
-  const add = (place: string) => {
-    const folder = path.dirname(place);
-    names.set(folder, (names.get(folder) ?? new Set()).add(path.basename(place)));
-  };
-  let [place, ...rest] = [path.parse(file).root, ...file.split(path.sep).slice(1)];
-  for (let links = 0; rest.length > 0; ) {
-    const [name = "", ...after] = rest;
-    const next = path.join(place, name);
-    const target = links < MOST_LINKS ? await linkTarget(next) : undefined;
-    if (target === undefined) {
-      [place, rest] = [next, after];
-      continue;
-    }
-    links += 1;
-    add(next);
-    const absolute = path.resolve(place, target);
-    [place, rest] = [path.parse(absolute).root, [...absolute.split(path.sep).slice(1), ...after]];
-  }
-  add(place);
-  return names;
+const MISSING: ReadonlySet<unknown> = new Set(["ENOENT", "ENOTDIR"]);
+const UNREADABLE: ReadonlySet<unknown> = new Set(["EACCES", "EPERM"]);
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}
+
+function closeAll(folders: readonly WatchedFolder[]): void {
+  for (const { watcher } of folders) watcher.close();
 }
 
 /** undefined: it is no link, or not there. */
