@@ -76,6 +76,24 @@ describe("the limit per client", () => {
     expect(() => other.add(49)).toThrow(/more than 60 predictions in a minute, and this request is 50/);
   });
 
+  it("lets a request go on that costs no more, also in a minute that pays for what it cost", () => {
+    const large = limit.accountOf("a");
+    large.add(150);
+    time += 61 * SECOND;
+    large.add(0);
+    expect(() => large.add(1)).toThrow(/and this request is 151/);
+  });
+
+  it("takes nothing that others had in a new minute for a request's own of the minute before", () => {
+    const early = limit.accountOf("a");
+    early.add(50);
+    time += 61 * SECOND;
+    for (let count = 0; count < 50; count++) expect(ask("a")).toBe(0);
+    expect(() => early.add(11)).toThrow(/and this request is 61/);
+    early.add(10);
+    expect(ask("a")).toBe(60);
+  });
+
   it("tells what is left, and until when", () => {
     const account = limit.accountOf("a");
     account.add(50);

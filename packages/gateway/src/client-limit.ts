@@ -69,14 +69,22 @@ export function createClientLimit(options: ClientLimitOptions): ClientLimit {
 
   return {
     accountOf(client) {
+      let cost = 0;
+      /** Of that, in the minute that ends at `endsAt`. */
       let own = 0;
+      let endsAt = 0;
       return {
         add(predictions) {
+          // What was let in for all that it costs stays in, also in a minute that pays for it.
+          if (predictions === 0) return;
           const spent = spentBy(client);
+          if (spent.endsAt !== endsAt) own = 0;
+          endsAt = spent.endsAt;
           const isAlone = spent.predictions <= own;
-          if (!isAlone && spent.predictions + predictions > max) throw refusal(spent, own + predictions);
+          if (!isAlone && spent.predictions + predictions > max) throw refusal(spent, cost + predictions);
           spent.predictions += predictions;
           own += predictions;
+          cost += predictions;
         },
         state() {
           const { predictions, endsAt } = spentBy(client);
