@@ -1,6 +1,6 @@
 /** Files that are there whole or not at all, also after the power failed. */
 import { randomUUID } from "node:crypto";
-import { mkdir, open, rename, rm, rmdir, unlink, utimes } from "node:fs/promises";
+import { mkdir, open, rename, rm, rmdir, unlink } from "node:fs/promises";
 import path from "node:path";
 import { isMissing } from "./feedback-record.js";
 
@@ -30,8 +30,17 @@ export async function writeDurably(folder: string, target: string, bytes: Uint8A
   await syncFolder(path.dirname(place));
 }
 
-function unfinishedName(): string {
-  return `.feedback-${randomUUID()}.part`;
+function unfinishedName(what = ""): string {
+  return `.feedback-${what}${randomUUID()}.part`;
+}
+
+/** Matched by PART_NAME, too. */
+const ASIDE_NAME = /^\.feedback-aside-(\d{1,16})-/;
+
+/** Since when a file is set aside, in milliseconds since 1970; undefined for other files. */
+export function timeSetAside(name: string): number | undefined {
+  const time = ASIDE_NAME.exec(name)?.[1];
+  return time === undefined ? undefined : Number(time);
 }
 
 /** The folder may vanish between its making and the move: who removes the last picture of a label removes it. */
@@ -66,29 +75,19 @@ async function syncFolder(folder: string): Promise<void> {
 /**
  * Moves a file out of its place, to where whatever is left unfinished lies.
  *
- * @param time that it gets, so that nobody takes it for what a dead writer left.
+ * @param time in milliseconds since 1970. It stands in the name, so that nobody takes the file for what a dead writer left:
+ *   its own time is of when it was written, and a file of another user's cannot be given a time.
  * @returns its name in `folder`; undefined when it was gone already, or could never be there.
  */
-export async function setAside(folder: string, place: string, time: Date): Promise<string | undefined> {
-  const name = unfinishedName();
+export async function setAside(folder: string, place: string, time: number): Promise<string | undefined> {
+  const name = unfinishedName(`aside-${Math.round(time)}-`);
   try {
-    await touch(path.join(folder, place), time);
     await rename(path.join(folder, place), path.join(folder, name));
     return name;
   } catch (error) {
     const isInFile = error instanceof Error && "code" in error && error.code === "ENOTDIR";
     if (isInFile || isMissing(error)) return undefined;
     throw error;
-  }
-}
-
-/** A file of another user's can be removed by those who share its folder, but not be given a time. */
-async function touch(file: string, time: Date): Promise<void> {
-  try {
-    await utimes(file, time, time);
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code !== "EPERM" && code !== "EACCES") throw error;
   }
 }
 

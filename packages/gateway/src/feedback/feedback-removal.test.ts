@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import sharp from "sharp";
@@ -72,6 +72,20 @@ describe("a picture that goes with its correction", () => {
     expect((await readFeedback(folder)).records).toEqual(theirs);
     expect(await pictures()).toHaveLength(1);
     expect(await filesIn()).toHaveLength(2);
+  });
+
+  it("is not taken for what a dead writer left while it goes, however long it lay there", async () => {
+    const ours = await give();
+    await index.look();
+    const [name = ""] = await pictures();
+    await utimes(path.join(folder, "pants", name), 1_600_000_000, 1_600_000_000);
+    // A file of another user's keeps its time.
+    const look = async () => {
+      await other.sweep();
+      throw new Error("gone");
+    };
+    await expect(remove([ours], look)).rejects.toThrow("gone");
+    expect(await pictures()).toEqual([name]);
   });
 
   it("goes when two gateways remove the last two corrections with it, each in view of the other's", async () => {

@@ -40,7 +40,7 @@ export function createFeedbackRemoval({ folder, index, look, now }: FeedbackRemo
     const aside = new Map<string, string>();
     for (const place of places) {
       try {
-        const name = await setAside(folder, place, new Date(now()));
+        const name = await setAside(folder, place, now());
         if (name !== undefined) aside.set(place, name);
       } catch (error) {
         failures.set(place, error);

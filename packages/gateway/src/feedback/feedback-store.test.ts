@@ -161,6 +161,10 @@ describe("the store", () => {
     await utimes(old, now / 1000 - 7200, now / 1000 - 7200);
     await open();
     expect(await filesIn()).toEqual([".feedback-young.part"]);
+    const [early, late] = [7_200_000, 1].map((ago) => `.feedback-aside-${now - ago}-x.part`);
+    for (const name of [early, late]) await writeFile(path.join(folder, `${name}`), "x");
+    await (await open()).sweep();
+    expect((await filesIn()).sort()).toEqual([late, ".feedback-young.part"]);
   });
 
   it("writes nothing for those who have gone before their turn", async () => {

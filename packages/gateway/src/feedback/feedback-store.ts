@@ -12,7 +12,7 @@ import type { Logger } from "@vitrine/runtime/logger";
 import { UsageError } from "@vitrine/runtime/settings";
 import { abortError } from "../deadline.js";
 import { findMetadata, type PictureFile } from "../pixels/picture-file.js";
-import { unlinkIfThere, writeDurably } from "./durable-files.js";
+import { timeSetAside, unlinkIfThere, writeDurably } from "./durable-files.js";
 import { FeedbackIndex, type HeldRecord, heldRecordOf, RECORD_BYTES } from "./feedback-index.js";
 import {
   type FeedbackRecord,
@@ -208,7 +208,7 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
       for (const [id, error] of stuck)
         logger.error({ err: error, id }, "expired correction could not be removed");
     }
-    for (const name of parts) await removeStale(at(name));
+    for (const name of parts) await removeStale(name);
     isLookedThrough = true;
     const { broken } = index;
     if (removed > 0)
@@ -216,9 +216,10 @@ export async function openFeedbackStore(options: FeedbackStoreOptions): Promise<
     if (broken.length > 0) logger.warn({ broken }, "records of corrections cannot be read");
   }
 
-  async function removeStale(file: string): Promise<void> {
+  async function removeStale(name: string): Promise<void> {
     try {
-      if (now() - (await stat(file)).mtimeMs > PART_LIFE_MS) await unlink(file);
+      const since = timeSetAside(name) ?? (await stat(at(name))).mtimeMs;
+      if (now() - since > PART_LIFE_MS) await unlink(at(name));
     } catch (error) {
       if (!isMissing(error)) logger.error({ err: error }, "unfinished correction could not be removed");
     }
