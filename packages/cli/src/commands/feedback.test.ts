@@ -156,6 +156,50 @@ describe("vitrine feedback export", () => {
     expect(await picturesIn(target)).toHaveLength(2);
   });
 
+  it.each([
+    [["--split", "0.5"], [], "."],
+    [["--split", "1"], ["--split", "0"], "train"],
+    [[], ["--split", "1"], "validation"],
+  ])(
+    "moves what is older and lies as %j had it when asked with %j, and loses none",
+    async (first, then, side) => {
+      now = Date.parse("2026-11-01T12:00:00Z");
+      for (let shade = 0; shade < 100; shade += 10) await give("pants", null, shade);
+      await vitrine("export", kept, target, ...first);
+      now += 5 * 86_400_000;
+      await give("hat", null, 200);
+      const options = [...then, "--since", "2026-11-05"];
+      const told = await vitrine("export", kept, target, ...options);
+      expect(told.talk).toMatch(/^10 in .* have another place by now/m);
+      const before = await picturesIn(target);
+      expect(before).toHaveLength(11);
+      const { talk } = await vitrine("export", kept, target, ...options, "--prune");
+      expect(talk).toContain("10 moved to the place that they have with this --split, or without it");
+      expect(talk).not.toContain("removed");
+      const after = await picturesIn(target);
+      expect(after).toHaveLength(11);
+      for (const name of after)
+        expect(path.join(side, path.basename(path.dirname(name)))).toBe(path.dirname(name));
+    },
+  );
+
+  it("keeps an older picture once where both places hold it, and one that the corrections hold damaged", async () => {
+    now = Date.parse("2026-11-01T12:00:00Z");
+    await give("pants", null, 10);
+    await vitrine("export", kept, target, "--split", "1");
+    await vitrine("export", kept, target);
+    expect(await picturesIn(target)).toHaveLength(2);
+    const { talk } = await vitrine("export", kept, target, "--since", "2026-11-05", "--prune");
+    expect(talk).toContain("1 removed");
+    const [name = ""] = await picturesIn(target);
+    expect(path.dirname(name)).toBe("pants");
+    const picture = await readFile(path.join(target, name));
+    await writeFile(path.join(kept, name), "damaged");
+    expect((await vitrine("export", kept, target, "--split", "1", "--prune")).code).toBe(1);
+    expect(await readFile(path.join(target, "validation", name))).toEqual(picture);
+    expect(await picturesIn(target)).toHaveLength(1);
+  });
+
   it.each([[[]], [["--since", "2026-01-01"]], [["--since", "2026-11-05"]]])(
     "removes what people have come to disagree about, with %j",
     async (since) => {

@@ -37,7 +37,7 @@ export const feedbackSettings = {
   }),
   prune: setting(z.boolean().default(false), {
     description:
-      "Also remove pictures from the target that were exported before and have since been taken back, expired or been given another label.",
+      "Also remove pictures from the target that were exported before and have since been taken back, expired or been given another label. One that is still agreed on, and lies where another --split had it, is moved.",
     env: "FEEDBACK_PRUNE",
   }),
 };
@@ -138,7 +138,7 @@ async function writeFolders(
   { split, prune }: FeedbackConfig,
   io: Io,
 ): Promise<number> {
-  const { copied, alreadyThere, missing, gone } = await exportFolders(corrections, {
+  const { copied, alreadyThere, missing, gone, moved } = await exportFolders(corrections, {
     from,
     to,
     validationShare: split,
@@ -147,11 +147,16 @@ async function writeFolders(
   });
   io.stdout.write(summaryOf(corrections, split));
   io.stderr.write(`${copied} copied to ${to}, ${alreadyThere} there already\n`);
-  if (gone.length > 0 && prune)
-    io.stderr.write(`${gone.length} removed that are not kept or not agreed on any more\n`);
-  else if (gone.length > 0) {
+  if (moved > 0) {
+    io.stderr.write(`${moved} moved to the place that they have with this --split, or without it\n`);
+  }
+  if (gone.length > moved && prune) {
     io.stderr.write(
-      `${gone.length} in ${to} were exported before and have been taken back, have expired, are contradicted, or have another place by now: add --prune to remove them\n`,
+      `${gone.length - moved} removed that are not kept or not agreed on any more, or lie in another place, too\n`,
+    );
+  } else if (gone.length > 0 && !prune) {
+    io.stderr.write(
+      `${gone.length} in ${to} were exported before and have been taken back, have expired, are contradicted, or have another place by now: add --prune to remove or move them\n`,
     );
   }
   if (missing.length === 0) return EXIT_DONE;

@@ -9,7 +9,10 @@ export interface FolderExportOptions {
   readonly to: string;
   /** Share of the items that goes below `validation`, the rest below `train`; undefined: no such folders. */
   readonly validationShare: number | undefined;
-  /** Removes what was exported before and is not kept any more, or is not agreed on any more. */
+  /**
+   * Removes what was exported before and is not kept any more, or is not agreed on any more. What is, and lies where another
+   * `validationShare` had it, is moved; it is removed only when its own place holds it, too.
+   */
   readonly prune: boolean;
   readonly signal: AbortSignal;
 }
@@ -19,8 +22,10 @@ export interface FolderExport {
   readonly alreadyThere: number;
   /** Pictures that the folder of corrections does not hold as its records say. */
   readonly missing: readonly string[];
-  /** Paths below `to` that were exported before and are not kept, or not agreed on, any more. */
+  /** Paths below `to` that were exported before and are not kept, not agreed on or not in their place any more. */
   readonly gone: readonly string[];
+  /** How many of those were moved to their place, not removed; 0 without `prune`. */
+  readonly moved: number;
 }
 
 /** Names that the gateway gives: nothing else in the folder is touched. */
@@ -57,9 +62,29 @@ export async function exportFolders(
     copied += 1;
   }
   const gone = (await exportedBefore(to)).filter((place) => !places.has(place));
-  if (prune) for (const place of gone) await rm(path.join(to, place), { force: true });
-  return { copied, alreadyThere, missing, gone };
+  if (!prune) return { copied, alreadyThere, missing, gone, moved: 0 };
+  const agreed = new Map<string, LabelledPicture>();
+  for (const picture of [...pictures, ...olderPictures]) {
+    for (const side of SIDES) agreed.set(path.join(side, picture.file), picture);
+  }
+  let moved = 0;
+  for (const place of gone) {
+    const picture = agreed.get(place);
+    const from = path.join(to, place);
+    // One that is too old, or damaged where it is kept, was not copied to its place just now: this may be the only one.
+    if (picture === undefined || (await isPicture(path.join(to, placeOf(picture)), picture))) {
+      await rm(from, { force: true });
+    } else {
+      await mkdir(path.dirname(path.join(to, placeOf(picture))), { recursive: true });
+      await rename(from, path.join(to, placeOf(picture)));
+      moved += 1;
+    }
+  }
+  return { copied, alreadyThere, missing, gone, moved };
 }
+
+/** Below `to`; the empty one stands for an export without a split. */
+const SIDES = ["", "train", "validation"];
 
 /** A picture whose item was joined to an older one by now: on both sides it would be trained on and validated with. */
 async function takeFromOtherSide(to: string, place: string): Promise<void> {
