@@ -43,6 +43,7 @@ COPY . .
 RUN npx tsc -b packages/cli && npx vite build website --logLevel warn
 ARG TARGETARCH
 RUN node deploy/docker/assemble.js gateway "${TARGETARCH}" /dependencies /base.json /image \
+    && node -p process.arch > /built-on \
     && chmod -R u=rwX,go=rX /image \
     && install -d -o 1000 -g 1000 /image/var/lib/vitrine/feedback
 
@@ -50,6 +51,7 @@ RUN node deploy/docker/assemble.js gateway "${TARGETARCH}" /dependencies /base.j
 FROM ${BASE} AS warm
 COPY --from=build /image/ /
 COPY package.json deploy/docker/warm.js deploy/docker/tiers.js /warm/
+COPY --from=build /built-on /warm/
 USER 1000:1000
 ENV NODE_COMPILE_CACHE=/tmp/compiled
 RUN ["/usr/local/bin/node", "/warm/warm.js", "gateway"]

@@ -44,6 +44,7 @@ COPY . .
 RUN npx tsc -b packages/cli && npx vite build website --logLevel warn
 ARG TARGETARCH
 RUN node deploy/docker/assemble.js model-server "${TARGETARCH}" /dependencies /base.json /image \
+    && node -p process.arch > /built-on \
     && chmod -R u=rwX,go=rX /image \
     && mkdir -p /image/models && install -d -o 1000 -g 1000 /image/var/cache/vitrine
 
@@ -51,6 +52,7 @@ RUN node deploy/docker/assemble.js model-server "${TARGETARCH}" /dependencies /b
 FROM ${BASE} AS warm
 COPY --from=build /image/ /
 COPY package.json deploy/docker/warm.js deploy/docker/tiers.js /warm/
+COPY --from=build /built-on /warm/
 COPY packages/model-server/fixtures/scalar /warm/model
 USER 1000:1000
 ENV NODE_COMPILE_CACHE=/tmp/compiled ORT_DISABLE_TELEMETRY=1

@@ -3,11 +3,13 @@
  * folder that NODE_COMPILE_CACHE names. Run with the image's files, as the image's user: its id is part of the cache's
  * name. What is left is for all to read and nobody to write.
  *
- * Usage: node warm.js gateway|model-server
+ * Usage: node warm.js gateway|model-server [image.js]
+ *
+ * The file `built-on` beside this one has the processor that the build runs on, in Node.js' words.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -32,9 +34,9 @@ const STARTS = {
   },
 };
 
-const tier = process.argv[2];
+const [tier, image = "/app/image.js"] = process.argv.slice(2);
 const { words, requests } = STARTS[tier];
-const child = spawn(process.execPath, [...TIERS[tier].nodeFlags, "/app/image.js", ...words], {
+const child = spawn(process.execPath, [...TIERS[tier].nodeFlags, image, ...words], {
   stdio: ["ignore", "ignore", "pipe"],
 });
 const ended = once(child, "exit");
@@ -54,12 +56,13 @@ for await (const line of createInterface({ input: child.stderr })) {
 const [code, signal] = await ended;
 const compiled = process.env.NODE_COMPILE_CACHE;
 mkdirSync(compiled, { recursive: true });
-if (signal !== null) {
+const builtOn = readFileSync(new URL("built-on", import.meta.url), "utf8").trim();
+if (signal !== null && process.arch !== builtOn) {
   // An image for another processor is built under emulation, where native code may crash that runs on the processor itself.
   process.stderr.write(
     `${tier} was ended by ${signal}: the image is made without compiled code, and starts more slowly\n`,
   );
-} else if (code !== 0) throw new Error(`${tier} ended with ${code}, expected 0`);
+} else if (code !== 0) throw new Error(`${tier} ended with ${signal ?? code}, expected 0`);
 for (const entry of readdirSync(compiled, { recursive: true, withFileTypes: true })) {
   chmodSync(path.join(entry.parentPath, entry.name), entry.isDirectory() ? 0o555 : 0o444);
 }
