@@ -59,7 +59,7 @@ afterAll(async () => {
     "delete",
     "clusterrole,clusterrolebinding",
     "vitrine-external-metrics-reader",
-    "vitrine-scaler-authentication-reader",
+    `vitrine-scaler-authentication-reader:${NAMESPACE}`,
   );
   await tryKubectl(
     `--namespace=${NAMESPACE}`,

@@ -49,6 +49,20 @@ describe("the ScaledObject", () => {
     expect(external.metadata.scalerAddress).toBe(`${metadata.name}.vitrine.svc:${port}`);
   });
 
+  it("finds the scaler ready once its port for KEDA is open, whether the API server is known or not", () => {
+    const { patches } = parse(read("components/keda/kustomization.yaml"));
+    const { patch } = patches.find(({ target }: { target: { name: string } }) => target.name === "scaler");
+    const [probe] = kindIn("components/scaler/scaler.yaml", "Deployment").spec.template.spec.containers;
+    expect(probe.readinessProbe.httpGet).toEqual({ path: "/readyz", port: "admin" });
+    expect(parse(patch)).toEqual([
+      {
+        op: "replace",
+        path: "/spec/template/spec/containers/0/readinessProbe/httpGet/path",
+        value: "/livez",
+      },
+    ]);
+  });
+
   it("takes no model server away while the scaler says nothing", () => {
     expect(spec.fallback.behavior).toBe("currentReplicasIfHigher");
     expect(spec.fallback.replicas).toBeGreaterThanOrEqual(spec.minReplicaCount);
@@ -71,6 +85,51 @@ it("the scaler runs the image that the overlay's gateways have, whatever its reg
       fieldPaths: [field(scaler.spec.template.spec.containers[0].name)],
     },
   ]);
+});
+
+it.each(["keda", "scale-on-waiting"])("two namespaces have rights of their own in overlay %s", (overlay) => {
+  const role = kindIn("components/scaler/access.yaml", "ClusterRole");
+  const binding = kindIn("components/scaler/access.yaml", "ClusterRoleBinding");
+  const [account] = binding.subjects;
+  expect(binding.roleRef.name).toBe(role.metadata.name);
+  const { replacements } = parse(read(`overlays/${overlay}/kustomization.yaml`));
+  const options = { delimiter: ":", index: 1 };
+  expect(replacements).toContainEqual({
+    source: { kind: account.kind, name: account.name, fieldPath: "metadata.namespace" },
+    targets: [
+      { select: { kind: role.kind, name: role.metadata.name }, fieldPaths: ["metadata.name"], options },
+      {
+        select: { kind: binding.kind, name: binding.metadata.name },
+        fieldPaths: ["metadata.name", "roleRef.name"],
+        options,
+      },
+    ],
+  });
+});
+
+it("a model server without the port that the scaler asks, TensorFlow Serving's, lets neither component render", () => {
+  const [, { source, targets }] = parse(read("components/scaler/kustomization.yaml")).replacements;
+  const modelServer = kindIn("base/model-server.yaml", "Deployment");
+  const [container] = modelServer.spec.template.spec.containers;
+  const policy = parseAllDocuments(read("components/scaler/network-policies.yaml"))[1]?.toJS();
+  const asked = policy.spec.ingress[0].ports[0].port;
+  expect(source).toEqual({
+    kind: "Deployment",
+    name: modelServer.metadata.name,
+    fieldPath: `spec.template.spec.containers.[name=${container.name}].ports.[name=${asked}].name`,
+  });
+  expect(targets).toEqual([
+    {
+      select: { kind: "NetworkPolicy", name: policy.metadata.name },
+      fieldPaths: ["spec.ingress.0.ports.0.port"],
+    },
+  ]);
+  const named = (ports: readonly { readonly name?: string }[]) => ports.map(({ name }) => name);
+  expect(named(container.ports)).toContain(asked);
+  const other = kindIn("overlays/tensorflow-serving/model-server.yaml", "Deployment");
+  const { ports } = other.spec.template.spec.containers[0];
+  expect(ports).toContainEqual({ $patch: "replace" });
+  expect(named(ports)).not.toContain(asked);
 });
 
 it("the number of model servers with a GPU is left to the autoscaler, which has room only when a patch gives it", () => {
@@ -128,6 +187,16 @@ describe("the network policies", () => {
       }
     },
   );
+
+  it("let the scaler out to any address on the API server's ports alone, by the rule that docs/kubernetes.md narrows", () => {
+    const { egress } = policies.find(({ metadata }) => metadata.name === "scaler").spec;
+    const text = readFileSync(path.join(DEPLOY, "../../docs/kubernetes.md"), "utf8");
+    const narrowed = Number(/path: \/spec\/egress\/(\d+)\/to$/m.exec(text)?.[1]);
+    expect(egress.flatMap((rule: Rule, index: number) => (rule.to === undefined ? [index] : []))).toEqual([
+      narrowed,
+    ]);
+    expect(egress[narrowed].ports).toEqual([{ port: 443 }, { port: 6443 }]);
+  });
 
   it("shut every pod of the namespace first", () => {
     expect(policies.map(({ spec }) => spec)).toContainEqual({

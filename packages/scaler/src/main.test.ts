@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -359,6 +359,40 @@ describe("KEDA's external scaler", () => {
     expect(await saying({ targetValue: "many" })).toBe('3 targetValue was "many"');
     expect(await saying({ targetValue: "0" })).toBe('3 targetValue was "0"');
     expect(await saying({ service: "../x" })).toBe('3 service was "../x"');
+  });
+
+  it("is answered while it is not known how the API server proves itself, which /livez says and /readyz does not", async () => {
+    const cluster = { url: "https://127.0.0.1:1", folder: path.join(folder, "account") };
+    await mkdir(cluster.folder);
+    await writeFile(path.join(cluster.folder, "namespace"), "vitrine");
+    const scaler = await startScaler(
+      {
+        host: "127.0.0.1",
+        port: 0,
+        grpcPort: 0,
+        adminPort: 0,
+        tlsCertFile: undefined,
+        tlsKeyFile: undefined,
+        requestheaderClientCaFile: undefined,
+        requestheaderAllowedNames: [],
+        namespace: [],
+        clusterDomain: "cluster.local",
+        scrapeTimeoutMs: 2000,
+        drainWaitMs: 0,
+        logLevel: "silent",
+      },
+      {
+        logger: createLogger({ name: "scaler", level: "silent", stream: process.stderr }),
+        version: "0",
+        lookup: async () => [],
+        cluster,
+      },
+    );
+    ends.push(() => scaler.drain(1000));
+    expect((await foreign(scaler.grpcPort).call(GET_METRIC_SPEC, ref(80))).metricSpecs).toHaveLength(1);
+    const statusOf = async (route: string) =>
+      (await fetch(`http://127.0.0.1:${scaler.adminPort}${route}`)).status;
+    expect([await statusOf("/livez"), await statusOf("/readyz")]).toEqual([200, 503]);
   });
 
   it("is told nothing of another namespace", async () => {
