@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { DataType } from "@vitrine/protocol/tensor";
+import { UsageError } from "@vitrine/runtime/settings";
 import { afterEach, describe, expect, it } from "vitest";
 import { infoResponseSchema, predictResponseSchema, problemSchema } from "./api.js";
 import { contract, jpeg, LABELS, model, startTestGateway, type TestGateway } from "./testing/gateway.js";
@@ -48,6 +49,16 @@ async function untilReadyz(setup: TestGateway, status: number): Promise<void> {
     await response.arrayBuffer();
     if (response.status === status) return;
   }
+}
+
+/** What this process has the kernel watch. Source: proc_pid_fdinfo(5). */
+async function watchedInodes(): Promise<string[]> {
+  const open = await readdir("/proc/self/fdinfo");
+  // One that was closed meanwhile watches nothing.
+  const texts = await Promise.all(
+    open.map((name) => readFile(`/proc/self/fdinfo/${name}`, "utf8").catch(() => "")),
+  );
+  return texts.flatMap((text) => text.split("\n")).filter((line) => line.startsWith("inotify "));
 }
 
 /** A promise and what settles it. */
@@ -512,6 +523,24 @@ describe("the end", () => {
     await expect(startTestGateway(model(), { port: String(host.port) })).rejects.toMatchObject({
       code: "EADDRINUSE",
     });
+  });
+
+  it.runIf(process.platform === "linux")("a start that fails leaves no file watched", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "vitrine-keys-"));
+    closers.push(() => rm(folder, { recursive: true }));
+    const apiKeysFile = path.join(folder, "keys");
+    await writeFile(apiKeysFile, `one ${"0".repeat(64)}\n`);
+    const { ino } = await stat(folder);
+    const isWatched = async () =>
+      (await watchedInodes()).some((line) => line.includes(` ino:${ino.toString(16)} `));
+    const setup = await startTestGateway(model(), { apiKeysFile });
+    expect(await isWatched()).toBe(true);
+    await setup.close();
+    expect(await isWatched()).toBe(false);
+    for (const wrong of [{ feedbackDir: apiKeysFile }, { tfServingCa: path.join(folder, "missing") }]) {
+      await expect(startTestGateway(model(), { apiKeysFile, ...wrong })).rejects.toThrow(UsageError);
+      expect(await isWatched()).toBe(false);
+    }
   });
 });
 

@@ -65,12 +65,33 @@ const MAX_ANSWER_AGE_MS = 5 * 60_000;
  * @throws {UsageError} when `--contract` holds no contract; the system's error when it cannot listen.
  */
 export async function startGateway(config: GatewayConfig, parts: GatewayParts): Promise<Gateway> {
+  const closers: Closers = [];
+  try {
+    return await open(config, parts, closers);
+  } catch (error) {
+    // What is open would go on in a process that lives on, as that of `vitrine up` and of the tests.
+    await closeAll(closers);
+    throw error;
+  }
+}
+
+/** Of the parts that are open, in the order to close them in. */
+type Closers = (() => void | Promise<void>)[];
+
+async function closeAll(closers: Closers): Promise<void> {
+  for (const close of closers) await close();
+}
+
+async function open(config: GatewayConfig, parts: GatewayParts, closers: Closers): Promise<Gateway> {
   const { logger, version } = parts;
   const source = await contractSource(config);
   const apiKeys =
     config.apiKeysFile === undefined ? undefined : await openApiKeys(config.apiKeysFile, logger);
+  if (apiKeys !== undefined) closers.push(apiKeys.close);
   const store = await openStore(config, logger);
+  if (store !== undefined) closers.push(store.close);
   const metrics = createMetrics("gateway", version);
+  closers.push(metrics.close);
   const permits = createPermits({ maxRequests: config.maxConcurrentRequests, maxBytes: config.maxHeldBytes });
   const tier = await openModelTier(config, { ...parts, registry: metrics.registry });
   const { client } = tier;
@@ -81,6 +102,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     retryMs: DESCRIBE_RETRY_MS,
     logger,
   });
+  closers.push(link.close, tier.close);
   const images = createImageSource({
     guard: createAddressGuard({ allowedHosts: config.allowImageHost }),
     maxBytes: config.maxImageBytes,
@@ -89,6 +111,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     maxRedirects: MAX_REDIRECTS,
     userAgent: `vitrine/${version}`,
   });
+  closers.push(images.close);
   const preprocessor = createPreprocessor({
     workers: config.preprocessWorkers ?? Math.min(await availableCores(), MOST_WORKERS_BY_DEFAULT),
     maxPixels: config.maxImagePixels,
@@ -97,10 +120,12 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     workerLost: (error) => logger.error({ err: error }, "preprocess worker lost"),
     approximated: createApproximateCounter(metrics.registry),
   });
+  closers.push(preprocessor.close);
   if (config.website !== undefined && !isWebsite(config.website)) {
     logger.warn({ website: config.website }, "website was not built into this folder, / leads to /docs");
   }
   const traces = await tracesTo(config, parts);
+  if (traces !== undefined) closers.push(traces.close);
   const { fetchPicture, cache } = createCaches(config.cacheBytes, images, permits);
   const { timeoutMs, explainOcclusion: maxPatches } = config;
   const story = { permits, preprocessor, link, fetchPicture, timeoutMs };
@@ -134,17 +159,6 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   const servers = [app, ...(adminApp === undefined ? [] : [adminApp])];
   const endSilentConnections = servers.map(({ server }) => watchSilentConnections(server));
 
-  async function closeParts(): Promise<void> {
-    apiKeys?.close();
-    store?.close();
-    link.close();
-    tier.close();
-    images.close();
-    metrics.close();
-    await preprocessor.close();
-    await traces?.close();
-  }
-
   let url: string;
   let adminUrl: string | undefined;
   try {
@@ -152,7 +166,6 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     adminUrl = await adminApp?.listen({ host: config.host, port: config.adminPort ?? 0 });
   } catch (error) {
     await Promise.all(servers.map((server) => server.close()));
-    await closeParts();
     throw error;
   }
   return {
@@ -171,7 +184,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
       for (const end of endSilentConnections) end();
       await closed;
       clearTimeout(grace);
-      await closeParts();
+      await closeAll(closers);
     },
   };
 }
