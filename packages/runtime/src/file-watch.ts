@@ -52,7 +52,7 @@ export async function watchFile(file: string, listener: FileWatchListener): Prom
     try {
       await watchTheWay(path.resolve(file), folders);
     } catch (error) {
-      listener.failed(error);
+      if (!isClosed) listener.failed(error);
     }
     closeAll(watched);
     watched = [...folders.values()];
