@@ -23,16 +23,21 @@ export interface WantedPort {
  * @returns one sentence each that says what to do; empty when all are free.
  */
 export async function busyPorts(wanted: readonly WantedPort[]): Promise<string[]> {
-  const sentences = await Promise.all(
-    wanted.map(async ({ port, host, listener, flag }) => {
-      const free = port === 0 || (await isFree(port, host));
-      return free
-        ? undefined
-        : `port ${port} on ${host} is in use, so ${listener} cannot listen there: ` +
-            `stop what uses it, or choose another with ${flag}`;
-    }),
+  return (await takenPorts(wanted)).map(busyText);
+}
+
+/** What to do about a port that is taken. */
+export function busyText({ port, host, listener, flag }: WantedPort): string {
+  return (
+    `port ${port} on ${host} is in use, so ${listener} cannot listen there: ` +
+    `stop what uses it, or choose another with ${flag}`
   );
-  return sentences.filter((sentence) => sentence !== undefined);
+}
+
+/** Those of `wanted` that somebody listens on. */
+export async function takenPorts<T extends WantedPort>(wanted: readonly T[]): Promise<T[]> {
+  const frees = await Promise.all(wanted.map(({ port, host }) => port === 0 || isFree(port, host)));
+  return wanted.filter((_, index) => frees[index] === false);
 }
 
 async function isFree(port: number, host: string): Promise<boolean> {

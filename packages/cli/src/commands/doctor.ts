@@ -192,9 +192,21 @@ async function examineMachine(
   const host = "127.0.0.1";
   const facts = await readMachineFacts({
     ports: [
-      { port: config.port, host, listener: "the gateway", flag: "--port" },
-      { port: config.grpcPort, host, listener: "the model server", flag: "--grpc-port" },
-      { port: config.restPort, host, listener: "the model server", flag: "--rest-port" },
+      { port: config.port, host, listener: "the gateway", flag: "--port", speaks: "gateway" },
+      {
+        port: config.grpcPort,
+        host,
+        listener: "the model server",
+        flag: "--grpc-port",
+        speaks: "model-server-grpc",
+      },
+      {
+        port: config.restPort,
+        host,
+        listener: "the model server",
+        flag: "--rest-port",
+        speaks: "model-server-rest",
+      },
     ],
     temporaryFolder: tmpdir(),
     environment: io.env,

@@ -132,7 +132,7 @@ function checkRest(facts: MachineFacts): Finding[] {
       finding("port-busy", {
         subject: `port ${port}`,
         problem: sentence,
-        seen: "listening there myself",
+        seen: "tried to listen there: EADDRINUSE",
         mends: [mend("see who listens there", ["ss", "-ltnp", `sport = :${port}`])],
       }),
     );

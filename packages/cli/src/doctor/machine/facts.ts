@@ -4,8 +4,9 @@ import { readFile, stat, statfs } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
-import { busyPorts, type WantedPort } from "../../ports.js";
+import { busyText, takenPorts, type WantedPort } from "../../ports.js";
 import { type ProgramResult, runProgram } from "../cluster/access.js";
+import { isTier, type TierPort } from "../tiers/is-tier.js";
 
 export interface MachineFacts {
   /** Such as `20.19.0`. */
@@ -29,7 +30,7 @@ export interface MachineFacts {
   readonly now: number;
   /** When this installation was built, in milliseconds since 1970: no clock may be before it. */
   readonly builtAt: number;
-  /** One sentence for each port that somebody else has. */
+  /** One sentence for each port that another program has; a tier that runs there already is none. */
   readonly busyPorts: readonly string[];
   /** Why the native module cannot be loaded; undefined: it can. */
   readonly onnxRuntimeProblem: string | undefined;
@@ -39,13 +40,15 @@ export interface MachineFacts {
 }
 
 export interface FactsOptions {
-  readonly ports: readonly WantedPort[];
+  readonly ports: readonly (WantedPort & { readonly speaks: TierPort })[];
   readonly temporaryFolder: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
 }
 
 const LOAD_TIMEOUT_MS = 30_000;
+/** Long for a tier of this machine, and short for whoever waits for doctor because something else never answers. */
+const TIER_ANSWER_MS = 2000;
 
 export async function readMachineFacts(options: FactsOptions): Promise<MachineFacts> {
   const { temporaryFolder, ports } = options;
@@ -56,7 +59,7 @@ export async function readMachineFacts(options: FactsOptions): Promise<MachineFa
       readText("/proc/version"),
       statfs(temporaryFolder),
       stat(fileURLToPath(import.meta.url)),
-      busyPorts(ports),
+      strangersOn(ports, options.signal),
       loadProblem("@vitrine/model-server/servable", "onnxruntime-node", options),
       loadProblem("@vitrine/gateway/classify", "sharp", options),
       readMemoryLimit(),
@@ -82,6 +85,14 @@ export async function readMachineFacts(options: FactsOptions): Promise<MachineFa
     isWsl: /microsoft/i.test(kernel ?? ""),
     workingFolder: process.cwd(),
   };
+}
+
+/** Whoever runs Vitrine has its ports in use by it: nothing to stop. */
+async function strangersOn(ports: FactsOptions["ports"], signal: AbortSignal): Promise<string[]> {
+  const taken = await takenPorts(ports);
+  const question = { timeoutMs: TIER_ANSWER_MS, signal };
+  const areTiers = await Promise.all(taken.map((place) => isTier(place.speaks, place, question)));
+  return taken.filter((_, index) => areTiers[index] === false).map(busyText);
 }
 
 function hasGlibcRuntime(report: object): boolean {

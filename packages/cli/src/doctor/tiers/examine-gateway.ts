@@ -111,16 +111,20 @@ async function unreachable(url: URL, error: unknown, question: TierQuestion): Pr
     problem: isName ? `the name ${url.hostname} is not known` : `nothing answers there: ${why}`,
     seen: `GET ${url.href}`,
     mends: [
+      ...(isLoopback(url.hostname) ? [START_HERE] : []),
       isName
         ? mend("look the name up by hand", ["getent", "hosts", url.hostname])
-        : mend("start it, or reach it in a cluster", [
-            "kubectl",
-            "port-forward",
-            "service/gateway",
-            "9696:80",
-          ]),
+        : mend("reach it in a cluster", ["kubectl", "port-forward", "service/gateway", "9696:80"]),
     ],
   });
+}
+
+/** Both tiers, as whoever has just cloned the repository starts them. */
+export const START_HERE = mend("start both tiers on this machine", ["npx", "vitrine", "up"]);
+
+/** @param host as a URL or a flag has it. */
+export function isLoopback(host: string): boolean {
+  return /^(?:localhost|127(?:\.\d+){3}|\[?::1\]?)$/i.test(host);
 }
 
 /** `fetch failed` says nothing; its cause does. */

@@ -6,7 +6,7 @@ import { type ClientTls, GrpcChannel } from "@vitrine/protocol/grpc/channel";
 import { ServeError } from "@vitrine/protocol/status";
 import { type Finding, finding, mend } from "../finding.js";
 import { whyNotFitting } from "../fit-as-brought.js";
-import type { TierQuestion } from "./examine-gateway.js";
+import { isLoopback, START_HERE, type TierQuestion } from "./examine-gateway.js";
 import { askHttp, type Place, speaksTls, whyNotConnected } from "./speaks.js";
 
 export interface ModelTierQuestion extends TierQuestion {
@@ -44,7 +44,8 @@ export async function examineModelTier(place: Place, question: ModelTierQuestion
         problem: `nothing listens there: ${why}`,
         seen: `connecting to ${subject}`,
         mends: [
-          mend("start it, or reach it in a cluster", [
+          ...(isLoopback(host) ? [START_HERE] : []),
+          mend("reach it in a cluster", [
             ...["kubectl", "port-forward", "deployment/model-server", "8500:8500"],
           ]),
         ],

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { SHIPPED_MODEL, VITRINE_PROGRAM } from "../../shipped.js";
 import { examineGateway } from "./examine-gateway.js";
 import { examineModelTier, type ModelTierQuestion } from "./examine-model-tier.js";
+import { isTier, type TierPort } from "./is-tier.js";
 
 const QUESTION = { timeoutMs: 5000, signal: new AbortController().signal };
 
@@ -93,6 +94,10 @@ describe("a gateway", () => {
     const [closed] = await examineGateway(`http://127.0.0.1:${await closedPort()}`, QUESTION);
     expect(closed).toMatchObject({ id: "gateway-unreachable" });
     expect(closed?.problem).toContain("ECONNREFUSED");
+    expect(closed?.mends.map(({ command }) => command)).toEqual([
+      "npx vitrine up",
+      "kubectl port-forward service/gateway 9696:80",
+    ]);
     const silent = await portOf(createServer(() => {}));
     const [unheard] = await examineGateway(`http://127.0.0.1:${silent}`, { ...QUESTION, timeoutMs: 200 });
     expect(unheard?.problem).toBe("nothing answers there: no answer in time");
@@ -149,6 +154,22 @@ describe("a model server", () => {
     expect(found?.mends[0]?.command).toBe("vitrine doctor --tf-serving-host 127.0.0.1:8500");
   });
 
+  test("is known by either of its ports, and neither another program nor silence is", async () => {
+    const is = async (port: TierPort, number: number) =>
+      await isTier(port, { host: "127.0.0.1", port: number }, { ...QUESTION, timeoutMs: 1000 });
+    expect(await is("model-server-grpc", ports.grpc)).toBe(true);
+    expect(await is("model-server-rest", ports.rest)).toBe(true);
+    expect(await is("model-server-grpc", ports.rest)).toBe(false);
+    expect(await is("gateway", ports.rest)).toBe(false);
+    const gateway = await portOf(createServer(answering(200, '{"status":"healthy"}')));
+    expect(await is("gateway", gateway)).toBe(true);
+    expect(await is("model-server-rest", gateway)).toBe(false);
+    const silent = await portOf(createSocketServer());
+    for (const port of ["gateway", "model-server-grpc", "model-server-rest"] as const) {
+      expect(await is(port, silent)).toBe(false);
+    }
+  });
+
   test("that serves no model of the name, or no such signature, is told so", async () => {
     expect((await examine(ports.grpc, { modelName: "birds" }))[0]?.id).toBe("model-not-served");
     const [found] = await examine(ports.grpc, { signatureName: "other" });
@@ -174,6 +195,7 @@ describe("a model server", () => {
       id: "model-tier-unreachable",
       problem: "nothing listens there: ECONNREFUSED",
     });
+    expect(closed?.mends[0]?.command).toBe("npx vitrine up");
     expect((await examine(8500, {}, "model-server.invalid"))[0]?.id).toBe("model-host-unknown");
   });
 });
