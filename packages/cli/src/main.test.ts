@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
@@ -6,7 +7,10 @@ import path from "node:path";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
+import { listFactsOf } from "./classify/list.js";
+import { createShardFile } from "./classify/shard-file.js";
 import { run } from "./main.js";
+import { SHIPPED_MODEL, VITRINE_PROGRAM } from "./shipped.js";
 
 async function vitrine(argv: readonly string[], env: Record<string, string> = {}) {
   const stdout = new PassThrough();
@@ -158,6 +162,49 @@ test("classify --resume without an output to go on with is wrong usage", async (
   const { code, stderr } = await vitrine(["classify", "--resume", "photos"]);
   expect(code).toBe(2);
   expect(stderr).toContain("--resume was given, expected --output with --format jsonl or csv");
+});
+
+test("inspect --all of an ONNX model says what it is, and of nothing what saved_model_cli does", async () => {
+  const { code, stderr } = await vitrine(["inspect", SHIPPED_MODEL, "--all"]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^vitrine inspect: \S+models\/clothing-model was no SavedModel \(ONNX model\)/);
+  expect(stderr).toContain("leave them out, or convert it first");
+  const nothing = await vitrine(["inspect", path.join(SHIPPED_MODEL, "evaluation"), "--all"]);
+  expect([nothing.code, nothing.stderr]).toEqual([
+    1,
+    expect.stringContaining("Could not find SavedModel .pb or .pbtxt"),
+  ]);
+});
+
+test("a reader that has had enough, such as head, ends a command without a word", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "vitrine-pipe-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const list = path.join(folder, "list.txt");
+  await writeFile(list, Array.from({ length: 5000 }, (_, index) => `${index}.jpg\n`).join(""));
+  const { digest, entries } = await listFactsOf(list);
+  const rows = await createShardFile(folder, {
+    vitrine_rows: 1,
+    list: digest,
+    entries,
+    shard: { index: 0, of: 1 },
+    model: "m",
+    contract: "c",
+  });
+  for (let entry = 0; entry < entries; entry++) {
+    await rows.write({
+      entry,
+      source: `${entry}.jpg`,
+      error: { code: "INVALID_ARGUMENT", reason: "IMAGE_INVALID", message: "x".repeat(200) },
+    });
+  }
+  await rows.close();
+  const child = spawn(process.execPath, [
+    ...[VITRINE_PROGRAM, "classify", "merge", rows.file],
+    ...["--list", list],
+  ]);
+  child.stdout.once("data", () => child.stdout.destroy());
+  const [said, [code]] = await Promise.all([text(child.stderr), once(child, "close")]);
+  expect([said, code]).toEqual(["", 141]);
 });
 
 test("a config file's unknown key is wrong usage", async () => {

@@ -2,8 +2,10 @@
 import {
   EXIT_DONE,
   EXIT_FAILED,
+  EXIT_READER_LEFT,
   EXIT_USAGE,
   errorText,
+  hasReaderLeft,
   type Io,
   processIo,
 } from "@vitrine/runtime/lifecycle";
@@ -73,7 +75,8 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
  * Runs one `vitrine` command.
  *
  * @param argv what stands after `vitrine`.
- * @returns exit code: 0 done (also after a drain that was asked for), 1 failed, 2 wrong usage.
+ * @returns exit code: 0 done (also after a drain that was asked for), 1 failed, 2 wrong usage, 141 the reader of its
+ *   output has left.
  */
 export async function run(argv: readonly string[], io: Io = processIo()): Promise<number> {
   const [word, ...rest] = argv;
@@ -110,7 +113,10 @@ export async function run(argv: readonly string[], io: Io = processIo()): Promis
       );
       return EXIT_USAGE;
     }
-    if (isInterruption(error, io.signal)) {
+    // A write may throw before its stream has told the signal.
+    const isInterrupted = isInterruption(error, io.signal);
+    if ((isInterrupted && hasReaderLeft(io)) || isBrokenOutput(error, io)) return EXIT_READER_LEFT;
+    if (isInterrupted) {
       io.stderr.write(`vitrine ${name}: interrupted\n`);
       return EXIT_FAILED;
     }
@@ -135,6 +141,12 @@ function isLeftOut(error: unknown, name: string): boolean {
 function isInterruption(error: unknown, signal: AbortSignal): boolean {
   if (!signal.aborted) return false;
   return error === signal.reason || (error instanceof Error && error.name === "AbortError");
+}
+
+function isBrokenOutput(error: unknown, { stdout }: Io): boolean {
+  return (
+    error !== null && error === stdout.errored && "code" in stdout.errored && stdout.errored.code === "EPIPE"
+  );
 }
 
 function helpText(): string {

@@ -18,6 +18,8 @@ export interface Io {
 export const EXIT_DONE = 0;
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
+/** What a shell says of a program that SIGPIPE ended: whoever read its output has left, as `head` does. */
+export const EXIT_READER_LEFT = 141;
 
 /** The setting that every tier has. */
 export const drainGraceSetting = setting(z.int().min(0).max(600_000).default(20_000), {
@@ -74,13 +76,22 @@ export function processIo(): Io {
     process.channel.unref();
   }
   for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
+    stream.on("error", (error) => {
       // The reader has left, as `| head` does; what is written from here on goes nowhere.
-      if (error.code !== "EPIPE") throw error;
+      if (!isBrokenPipe(error)) throw error;
       controller.abort(error);
     });
   }
   return { stdout: process.stdout, stderr: process.stderr, env: process.env, signal: controller.signal };
+}
+
+/** Whether the process ends because nobody reads its output any more: nobody is there to be told. */
+export function hasReaderLeft({ signal }: Io): boolean {
+  return signal.aborted && isBrokenPipe(signal.reason);
+}
+
+function isBrokenPipe(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EPIPE";
 }
 
 /**

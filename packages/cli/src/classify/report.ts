@@ -1,5 +1,5 @@
 /** What `classify` says on stderr: how far it is, what failed, and how often the folders' names were right. */
-import { EXIT_DONE, EXIT_FAILED, type Io } from "@vitrine/runtime/lifecycle";
+import { EXIT_DONE, EXIT_FAILED, EXIT_READER_LEFT, hasReaderLeft, type Io } from "@vitrine/runtime/lifecycle";
 import { createProgress } from "./progress.js";
 import type { Source } from "./sources.js";
 
@@ -13,7 +13,7 @@ export interface Report {
   add(source: Source, topClass: string | undefined, isEarlier: boolean): void;
   /** Makes room on the terminal for a line of other text. */
   clear(): void;
-  /** Says the sums. @returns exit code: 1 when a picture failed or the run was interrupted. */
+  /** Says the sums. @returns exit code: 1 when a picture failed or the run was interrupted; says nothing to a closed pipe. */
   end(skippedFiles: number): number;
 }
 
@@ -21,7 +21,8 @@ export interface Report {
  * @param labels of the model. A picture found in a folder of such a name counts for the accuracy.
  * @param io     an aborted signal marks the run as interrupted.
  */
-export function createReport(labels: readonly string[], { stderr, signal }: Io): Report {
+export function createReport(labels: readonly string[], io: Io): Report {
+  const { stderr, signal } = io;
   const known = new Set(labels);
   const progress = createProgress(stderr);
   const startedMs = performance.now();
@@ -53,6 +54,7 @@ export function createReport(labels: readonly string[], { stderr, signal }: Io):
 
     end(skippedFiles) {
       progress.clear();
+      if (hasReaderLeft(io)) return EXIT_READER_LEFT;
       const seconds = (performance.now() - startedMs) / 1000;
       const pictures = `${done} ${done === 1 ? "picture" : "pictures"}`;
       stderr.write(

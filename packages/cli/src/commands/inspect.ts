@@ -5,6 +5,7 @@ import { EXIT_DONE, EXIT_FAILED } from "@vitrine/runtime/lifecycle";
 import { setting, UsageError } from "@vitrine/runtime/settings";
 import { z } from "zod";
 import { defineCommand } from "../command.js";
+import { CommandFailure } from "../command-failure.js";
 import { spellWithDashes } from "../spell-with-dashes.js";
 
 export const inspectSettings = {
@@ -53,6 +54,12 @@ export const inspect = defineCommand({
     const tags = tagSet?.split(",").filter((tag) => tag !== "");
     if (!config.json && (all || tagSet !== undefined || (listOps && signatureDef === undefined))) {
       const { showSavedModel } = await import("@vitrine/convert/saved-model-text");
+      const otherFormat = await otherFormatAt(target);
+      if (otherFormat !== undefined) {
+        throw new CommandFailure(
+          `${target} was no SavedModel (${otherFormat}), and --all, --tag-set and --list-ops show SavedModels: leave them out, or convert it first with vitrine convert`,
+        );
+      }
       try {
         await showSavedModel(target, { all, tagSet, signatureDef, listOps }, (text) => io.stdout.write(text));
         return EXIT_DONE;
@@ -69,3 +76,15 @@ export const inspect = defineCommand({
     return EXIT_DONE;
   },
 });
+
+/** What a path holds that is no SavedModel; undefined also where it holds nothing, which saved_model_cli has words for. */
+async function otherFormatAt(target: string): Promise<string | undefined> {
+  const { FORMAT_NAMES, findSource } = await import("@vitrine/convert/model-source");
+  try {
+    const { format } = await findSource(target);
+    return format === "saved-model" ? undefined : FORMAT_NAMES[format];
+  } catch (error) {
+    if (error instanceof ServeError) return undefined;
+    throw error;
+  }
+}
