@@ -10,6 +10,11 @@ import { ensureInstalled } from "./install.js";
 import { programOf, ROOT, run } from "./processes.js";
 
 const args = process.argv.slice(2);
+if (args.includes("--help") || args.includes("-h")) {
+  console.log("npm test -- [--install-browser] [what vitest run takes]\n");
+  await ensureInstalled();
+  process.exit(await run(process.execPath, [programOf("vitest"), "run", ...args]));
+}
 const wantsBrowser = args.includes("--install-browser") || process.env.CI === "true";
 const vitestArgs = args.filter((arg) => arg !== "--install-browser");
 

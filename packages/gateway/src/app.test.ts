@@ -522,6 +522,7 @@ describe("the other routes", () => {
       status: 404,
       reason: "ROUTE_NOT_FOUND",
       code: "NOT_FOUND",
+      detail: "path was not found, expected one of those that /docs lists",
     });
   });
 

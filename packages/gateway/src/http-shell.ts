@@ -204,7 +204,7 @@ function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyR
   request.raw.resume();
   // A file of the website that was there at the start and is not any more has its route still.
   if (allowed.length === 0 || allowed.some((method) => method === request.method))
-    return new ServeError("ROUTE_NOT_FOUND", "path was not found, expected one of /docs");
+    return new ServeError("ROUTE_NOT_FOUND", "path was not found, expected one of those that /docs lists");
   reply.header("allow", allowed.join(", "));
   return new ServeError(
     "METHOD_NOT_ALLOWED",
