@@ -7,7 +7,7 @@ import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { expectAccessible } from "./axe.js";
 import { findBrowser } from "./browser.js";
-import { expectAnnounced, expectHeading, headingOf } from "./website-page.js";
+import { expectAnnounced, expectHeading, expectRoomyLayout, headingOf } from "./website-page.js";
 import { answerOf, json, type PredictHandler, problemOf, STUB_INFO } from "./website-stub.js";
 import { answered, silent, TROUSERS, useStubPage } from "./website-stub-page.js";
 
@@ -45,6 +45,19 @@ function pastePicture(page: Page): Promise<void> {
     clipboardData.items.add(new File(["x"], "pasted.png", { type: "image/png" }));
     document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
   });
+}
+
+/** Drops data, and a picture where `file` names one, as an image that is dragged from a page carries them. */
+function drop(page: Page, data: Readonly<Record<string, string>>, file?: string): Promise<void> {
+  return page.evaluate(
+    ([entries, name]) => {
+      const dataTransfer = new DataTransfer();
+      for (const [type, text] of Object.entries(entries)) dataTransfer.setData(type, text);
+      if (name !== undefined) dataTransfer.items.add(new File(["x"], name, { type: "image/png" }));
+      document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+    },
+    [data, file] as const,
+  );
 }
 
 /** Photos in the browser's database. */
@@ -161,6 +174,66 @@ describe.skipIf(browserPath === undefined)("an item on the page", () => {
     expect(await page.getByLabel("Title").inputValue()).toBe("Two of one kind");
   });
 
+  it("several links of a list are photos of one item, and what is no link is said to be left out", async () => {
+    await open();
+    const { page } = stub;
+    gateway.onPredict = several;
+    const [front, back] = ["https://example.com/front.jpg", "https://example.com/back.jpg"];
+    await drop(page, { "text/uri-list": `# two\r\n${front}\r\nftp://example.com/\r\n${back}\r\n` });
+    await page.getByText("From 2 photos.").waitFor();
+    await page.locator("#notice").getByText("1 address is no link to a website and was left out.").waitFor();
+    expect(gateway.requests.map(({ body }) => JSON.parse(body.toString()))).toEqual([
+      { urls: [front, back] },
+    ]);
+
+    await pasteLink(page, `${back}\n${front}`);
+    await page.getByRole("dialog", { name: "Where do these photos belong?" }).waitFor();
+    await page.getByRole("button", { name: "Start another item" }).click();
+    await expect.poll(() => gateway.requests.length).toBe(2);
+    await page.getByText("From 2 photos.").waitFor();
+  });
+
+  it("links beside a dropped file are said to be left out, but not the address of an image of a page", async () => {
+    await open();
+    const { page } = stub;
+    const link = "https://example.com/hat.png";
+    await drop(page, { "text/uri-list": link, "text/html": `<img src="${link}">` }, "hat.png");
+    await expectHeading(page, "Pants");
+    expect(await page.locator("#notice").isVisible()).toBe(false);
+    await drop(page, { "text/uri-list": `${link}\r\nhttps://example.com/b.png` }, "hat.png");
+    await page.getByRole("button", { name: "Start another item" }).click();
+    await page.locator("#notice").getByText("2 links beside the files were left out.").waitFor();
+    await expectHeading(page, "Pants");
+    expect(gateway.requests.map(({ body }) => partsOf(body))).toEqual([["file"], ["file"]]);
+  });
+
+  it("the field for a link is empty once its link is taken, and holds the one that failed until something else is given", async () => {
+    await open();
+    const { page } = stub;
+    const field = page.getByLabel("Or a link to a photo");
+    const link = "https://example.com/hat.jpg";
+    await field.fill(link);
+    await field.press("Enter");
+    await expectHeading(page, "Pants");
+    expect(await field.inputValue()).toBe("");
+
+    await field.fill("https://example.com/half-writ");
+    await pasteLink(page, link);
+    await page.getByRole("button", { name: "Start another item" }).click();
+    await expectHeading(page, "Pants");
+    expect(await field.inputValue()).toBe("https://example.com/half-writ");
+
+    await field.fill("");
+    gateway.onPredict = json(400, problemOf(400, "IMAGE_URL_FAILED"));
+    await pasteLink(page, link);
+    await page.getByRole("button", { name: "Start another item" }).click();
+    await expectHeading(page, "The link gave no picture");
+    expect(await field.inputValue()).toBe(link);
+    await give(several);
+    await expectHeading(page, "Pants");
+    expect(await field.inputValue()).toBe("");
+  });
+
   it("the link of an item of several that fails is named and can be left out", async () => {
     await open();
     const { page } = stub;
@@ -265,6 +338,42 @@ describe.skipIf(browserPath === undefined)("an item on the page", () => {
     await expectHeading(page, "Pants");
     expect(await page.locator("#thumbs .thumb").count()).toBe(2);
     expect(await page.locator("#remove-faulty").isHidden()).toBe(true);
+  });
+
+  it("a photo that the browser cannot draw has its number in the strip", async () => {
+    await open();
+    const { page } = stub;
+    gateway.onPredict = several;
+    await page.locator("#choose").setInputFiles([
+      { name: "a.jpg", mimeType: "image/jpeg", buffer: await readFile(TROUSERS) },
+      { name: "b.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no picture") },
+    ]);
+    await page.getByText("From 2 photos.").waitFor();
+    await page.locator(".thumb-blank").getByText("2", { exact: true }).waitFor();
+    expect(await page.locator("#thumbs img").count()).toBe(1);
+  });
+
+  it("a long name is broken between its parts under a photo, and whole where it is read out", async () => {
+    await open({ locale: "de", viewport: { width: 320, height: 640 } });
+    const { page } = stub;
+    const photos = ["longsleeve", "outwear"].map((label) => ({ top_class: label, top_probability: 0.89 }));
+    await give(json(200, { ...answerOf({ longsleeve: 0.9, dress: 0.1 }), photos }), [DRESS, HAT]);
+    await page.getByRole("button", { name: "Foto 1 zeigen: Langarmshirt, 89" }).waitFor();
+    const said = page.locator(".thumb-said").first();
+    expect(await said.textContent()).toContain("Langarm\u00adshirt");
+    const lines = await said.evaluate(({ firstChild }) => {
+      const tops = Array.from("Langarm-shirt", (_letter, index) => {
+        const letter = new Range();
+        if (firstChild === null) throw new Error("there is no text");
+        letter.setStart(firstChild, index);
+        letter.setEnd(firstChild, index + 1);
+        // A letter after a break also has an empty box at the end of the line before.
+        return [...letter.getClientRects()].at(-1)?.top;
+      });
+      return [tops.slice(0, 7), tops.slice(8)].map((part) => new Set(part).size);
+    });
+    expect(lines).toEqual([1, 1]);
+    await expectRoomyLayout(page);
   });
 
   it("files that are no pictures are left out of a mixed choice, and that is said", async () => {

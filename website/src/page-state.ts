@@ -67,6 +67,15 @@ export function itemOf(state: PageState): Item | undefined {
   return state.name === "item" ? state.item : undefined;
 }
 
+/** The link that was not read, alone or as the one of several that is the cause: it may hold a slip of the pen. */
+export function linkToMendOf(state: PageState): string | undefined {
+  if (state.name !== "item" || state.phase.name !== "failed") return undefined;
+  const { photoId } = state.phase;
+  const { photos } = state.item;
+  const photo = photos.length === 1 ? photos[0] : photos.find(({ id }) => id === photoId);
+  return photo?.kind === "link" ? photo.url : undefined;
+}
+
 function reading(item: Item, attempt: number, isAgain = false): PageState {
   const phase: Phase = { name: "reading", sentShare: undefined, isSlow: false, isAgain };
   return { name: "item", item: { ...item, answer: undefined }, phase, attempt };

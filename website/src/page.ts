@@ -12,20 +12,21 @@ import type { ItemStore } from "./keep/item-store.js";
 import { createSession, newId } from "./keep/session.js";
 import type { Visits } from "./keep/visits.js";
 import type { PageEvent, PageState } from "./page-state.js";
-import { itemOf, START, step } from "./page-state.js";
+import { itemOf, linkToMendOf, START, step } from "./page-state.js";
 import type { AnsweredItem } from "./panel.js";
 import { createPanels } from "./panels.js";
 import type { Photo } from "./photo.js";
 import { Pictures } from "./pictures.js";
 import { createReader, waitForTheWayToClear } from "./reader.js";
 import { createClipboard } from "./render/copying.js";
-import { find, setText } from "./render/find.js";
+import { find } from "./render/find.js";
 import type { SiteKey } from "./render/key-form.js";
 import { createNotice } from "./render/notice.js";
 import type { Say } from "./say.js";
 import type { Site } from "./tag-view.js";
 import type { UploadPreparation } from "./upload/prepare.js";
-import type { Gift, Nothing, Place } from "./ways-in/ways-in.js";
+import { createLinkField } from "./ways-in/link-field.js";
+import type { Gift, GivenPhoto, Nothing, Place } from "./ways-in/ways-in.js";
 import { listenForPhotos } from "./ways-in/ways-in.js";
 import { createWhere } from "./ways-in/where.js";
 
@@ -87,6 +88,7 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
   };
   const panels = createPanels(panelParts);
   const given = createGiven(panelParts);
+  const linkField = createLinkField();
   const where = createWhere({ onAdd: add, onAnother: begin });
   const drawing = createDrawing(pictures, notice, {
     onChoose(label) {
@@ -140,13 +142,14 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
     if (state.name === "start") void listRecent();
     if (state.name !== before.name) given.show(state.name === "start");
     draw();
+    linkField.mend(linkToMendOf(state));
     const isOther = state.attempt !== before.attempt;
     if (isOther || event.name === "chosen" || event.name === "drafted") notice.clear();
     if (isOther) {
       running.abort();
       running = new AbortController();
       clipboard.clear();
-      complain("");
+      linkField.complain("");
     } else if (phaseOf(state) === phaseOf(before)) {
       return;
     }
@@ -216,15 +219,18 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
 
   /** `notes`: what of the gift was not taken, in words. */
   function take(gift: Gift, most: number): { readonly photos: Photos; readonly notes: readonly string[] } {
-    if (gift.kind === "link") return { photos: [{ kind: "link", id: newId(), url: gift.url }], notes: [] };
-    const [first, ...others] = gift.files;
-    const photo = (file: File): Photo => ({ kind: "file", id: newId(), file });
+    const [first, ...others] = gift.photos;
+    const photo = (given: GivenPhoto): Photo => ({ ...given, id: newId() });
     const taken = others.slice(0, Math.max(0, most - 1));
     const { ways } = say.words;
+    const { files, links, addresses } = gift.leftOut;
     const notes = [
-      taken.length < others.length ? ways.onlySome(taken.length + 1, gift.files.length) : "",
-      gift.leftOut > 0 ? ways.leftOut(gift.leftOut) : "",
+      taken.length < others.length ? ways.onlySome(taken.length + 1, gift.photos.length) : "",
+      files > 0 ? ways.leftOut(files) : "",
+      links > 0 ? ways.leftOutLinks(links) : "",
+      addresses > 0 ? ways.leftOutAddresses(addresses) : "",
     ];
+    linkField.take(gift.photos);
     return { photos: [photo(first), ...taken.map(photo)], notes: notes.filter((note) => note !== "") };
   }
 
@@ -244,26 +250,21 @@ export function createPage({ gateway, preparation, siteKey, store, visits, ...pa
 
   function receive(gift: Gift, place: Place): void {
     const item = itemOf(state);
-    if (gift.kind === "link") find("link", HTMLInputElement).value = gift.url;
     const canAdd = item !== undefined && hasRoom(item, mostPhotosOf(site));
     // Another link in the place of one that failed.
-    const isMended = gift.kind === "link" && item?.photos.length === 1 && phaseOf(state) === "failed";
+    const isLink = gift.photos.length === 1 && gift.photos[0].kind === "link";
+    const isMended = isLink && item?.photos.length === 1 && phaseOf(state) === "failed";
     if (place === "another" || !canAdd || isMended) begin(gift);
     else if (place === "item") add(gift);
     else where.ask(gift, say);
   }
 
-  function complain(text: string): void {
-    setText(find("link-error", HTMLElement), text);
-    find("link", HTMLInputElement).ariaInvalid = String(text !== "");
-  }
-
   function receiveNothing(what: Nothing): void {
     const text = say.words.ways[what];
     if (what === "noLink" || what === "emptyLink") {
-      complain(text);
+      linkField.complain(text);
       notice.announce(text);
-      find("link", HTMLInputElement).focus();
+      linkField.focus();
     } else {
       notice.show(text);
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { faultOfKind, firstOfUriList, hostOf, isHeic, parseLink } from "./photo.js";
+import { faultOfKind, hostOf, isHeic, linksOf, parseLink } from "./photo.js";
 import { info } from "./testing/fixtures.js";
 
 const limits = { ...info.limits, media_types: ["image/jpeg", "image/png"] };
@@ -32,15 +32,18 @@ describe("parseLink", () => {
   });
 });
 
-describe("firstOfUriList", () => {
-  it("skips comments and takes the first address", () => {
-    expect(firstOfUriList("# dragged\r\nhttps://example.com/a\r\nhttps://example.com/b\r\n")).toBe(
-      "https://example.com/a",
-    );
+describe("linksOf", () => {
+  it("skips comments, takes every link in its order, and counts the other addresses", () => {
+    expect(
+      linksOf("# dragged\r\nhttps://example.com/a\r\nftp://example.com/\r\nwww.example.com\r\n"),
+    ).toEqual({
+      links: ["https://example.com/a", "https://www.example.com"],
+      others: 1,
+    });
   });
 
-  it("is undefined for an empty list", () => {
-    expect(firstOfUriList("")).toBeUndefined();
+  it("finds nothing in an empty list", () => {
+    expect(linksOf("")).toEqual({ links: [], others: 0 });
   });
 });
 

@@ -27,10 +27,17 @@ export function parseLink(text: string): string | undefined {
   return /^https?:\/\/\S+$/i.test(address) && parseUrl(address) !== undefined ? address : undefined;
 }
 
-/** First address of a `text/uri-list`, in which lines that begin with # are comments (RFC 2483, section 5). */
-export function firstOfUriList(list: string): string | undefined {
-  const line = list.split(/\r?\n/).find((candidate) => candidate !== "" && !candidate.startsWith("#"));
-  return line === undefined ? undefined : parseLink(line);
+/** Addresses of a list that are links, in order, and how many others there are. */
+export interface LinkList {
+  readonly links: readonly string[];
+  readonly others: number;
+}
+
+/** The lines of a `text/uri-list`, or of a text, in which lines that begin with # are comments (RFC 2483, section 5). */
+export function linksOf(list: string): LinkList {
+  const lines = list.split(/\r?\n/).filter((line) => line.trim() !== "" && !line.startsWith("#"));
+  const links = lines.map(parseLink).filter((link) => link !== undefined);
+  return { links, others: lines.length - links.length };
 }
 
 /** Name of the website behind a link, for a person: no scheme, path or query. */

@@ -5,7 +5,7 @@ import { hostOf, type Photo } from "../photo.js";
 import type { Picture, Pictures } from "../pictures.js";
 import type { Say } from "../say.js";
 import { capitalised } from "../say.js";
-import { categoryName } from "../words/language.js";
+import { breakableName, categoryName } from "../words/language.js";
 import { find, make, setText } from "./find.js";
 
 export interface PhotosView {
@@ -41,10 +41,19 @@ export function createPhotos(pictures: Pictures, actions: PhotosActions) {
   large.addEventListener("load", actions.onLoaded);
   large.addEventListener("error", () => {
     const url = large.getAttribute("src");
-    if (url === null || last === undefined) return;
-    broken.add(url);
-    render(last);
+    if (url !== null) leaveOut(url);
   });
+
+  /** Draws words in the place of a picture that this browser cannot draw. */
+  function leaveOut(url: string): void {
+    if (broken.has(url)) return;
+    broken.add(url);
+    if (last !== undefined) render(last);
+  }
+
+  function drawableUrl(picture: Picture): string | undefined {
+    return picture.name === "ready" && !broken.has(picture.url) ? picture.url : undefined;
+  }
 
   function render(view: PhotosView): void {
     last = view;
@@ -64,7 +73,7 @@ export function createPhotos(pictures: Pictures, actions: PhotosActions) {
 
   function renderLarge(photo: Photo, { alt, say }: PhotosView): void {
     const picture = pictures.of(photo);
-    const url = picture.name === "ready" && !broken.has(picture.url) ? picture.url : undefined;
+    const url = drawableUrl(picture);
     large.alt = alt;
     large.hidden = url === undefined;
     if (url === undefined) large.removeAttribute("src");
@@ -75,21 +84,22 @@ export function createPhotos(pictures: Pictures, actions: PhotosActions) {
   /** Drawn anew only when something in it is other, so that the focus stays where it is. */
   function renderStrip(item: Item, { faulty, say }: PhotosView): void {
     const entries = item.photos.map((photo, index) => {
-      const picture = pictures.of(photo);
-      const said = item.answer?.photos?.[index];
+      const answer = item.answer?.photos?.[index];
+      const saidWith = (nameOf: typeof categoryName) =>
+        answer === undefined
+          ? ""
+          : say.words.photos.said(
+              capitalised(nameOf(say.words, answer.top_class)),
+              say.formats.percent(answer.top_probability),
+            );
       return {
         id: photo.id,
         number: say.formats.integer(index + 1),
-        url: picture.name === "ready" ? picture.url : undefined,
+        url: drawableUrl(pictures.of(photo)),
         isShown: photo === shownPhotoOf(item),
         fault: photo.id === faulty?.id ? faulty.title : "",
-        said:
-          said === undefined
-            ? ""
-            : say.words.photos.said(
-                capitalised(categoryName(say.words, said.top_class)),
-                say.formats.percent(said.top_probability),
-              ),
+        said: saidWith(categoryName),
+        saidNarrow: saidWith(breakableName),
       };
     });
     const wanted = JSON.stringify([say.language, entries]);
@@ -108,7 +118,7 @@ export function createPhotos(pictures: Pictures, actions: PhotosActions) {
   }
 
   function thumbItem(entry: ThumbEntry, canRemove: boolean, { words }: Say): HTMLLIElement {
-    const { id, number, url, isShown, fault, said } = entry;
+    const { id, number, url, isShown, fault, said, saidNarrow } = entry;
     const item = make("li", "thumb");
     const show = make("button", "thumb-show");
     show.type = "button";
@@ -123,6 +133,7 @@ export function createPhotos(pictures: Pictures, actions: PhotosActions) {
       const image = make("img");
       image.alt = "";
       image.src = url;
+      image.addEventListener("error", () => leaveOut(url));
       show.append(image);
     }
     show.addEventListener("click", () => actions.onShow(id));
@@ -135,8 +146,8 @@ export function createPhotos(pictures: Pictures, actions: PhotosActions) {
       remove.addEventListener("click", () => actions.onRemove(id));
       item.append(remove);
     }
-    if (said !== "") {
-      const text = make("span", "thumb-said", said);
+    if (saidNarrow !== "") {
+      const text = make("span", "thumb-said", saidNarrow);
       text.ariaHidden = "true";
       item.append(text);
     }
@@ -153,6 +164,8 @@ interface ThumbEntry {
   readonly isShown: boolean;
   readonly fault: string;
   readonly said: string;
+  /** The same with soft hyphens, as it stands under the picture. */
+  readonly saidNarrow: string;
 }
 
 /** What stands in the place of a picture that is not there. */

@@ -1,16 +1,24 @@
 /** The ways to give photos: file inputs, a link, drop and paste anywhere on the page. */
-import { firstOfUriList, parseLink } from "../photo.js";
+import { type LinkList, linksOf, parseLink } from "../photo.js";
 import { find } from "../render/find.js";
 
-/** Files, at least one, or a link. */
-export type Gift =
-  | {
-      readonly kind: "file";
-      readonly files: readonly [File, ...File[]];
-      /** Files beside them that are no pictures. */
-      readonly leftOut: number;
-    }
+/** A picture as it was given; it becomes a photo of an item. */
+export type GivenPhoto =
+  | { readonly kind: "file"; readonly file: File }
   | { readonly kind: "link"; readonly url: string };
+
+/** What was given at once: files or links, at least one, and how much was left out beside them. */
+export interface Gift {
+  readonly photos: readonly [GivenPhoto, ...GivenPhoto[]];
+  readonly leftOut: {
+    /** Files that are no pictures. */
+    readonly files: number;
+    /** Links that came with files and may be other pictures than these. */
+    readonly links: number;
+    /** Addresses among links that are none. */
+    readonly addresses: number;
+  };
+}
 
 /** Where a gift belongs: to the item on the page, to another one, or the person has yet to say. */
 export type Place = "item" | "another" | "unsaid";
@@ -25,12 +33,26 @@ export interface Receiver {
   canAdd(): boolean | undefined;
 }
 
-export function giftOf(files: readonly File[]): Gift | undefined {
-  // A folder or a text among pictures is left out; the first of several alone is taken, and said to be no picture.
+const NO_LINKS: LinkList = { links: [], others: 0 };
+
+/** @param isOneImage the files and the links are the same picture, dragged from a page. */
+export function giftOf(files: readonly File[], list = NO_LINKS, isOneImage = false): Gift | undefined {
   const pictures = files.filter(({ type }) => type === "" || type.startsWith("image/"));
-  const [first, ...others] = pictures.length > 0 ? pictures : files.slice(0, 1);
+  const areLinks = pictures.length === 0 && list.links.length > 0;
+  // A folder or a text among pictures is left out; the first of several alone is taken, and said to be no picture.
+  const taken = pictures.length > 0 || areLinks ? pictures : files.slice(0, 1);
+  const [first, ...others] = areLinks
+    ? list.links.map((url) => ({ kind: "link", url }) as const)
+    : taken.map((file) => ({ kind: "file", file }) as const);
   if (first === undefined) return undefined;
-  return { kind: "file", files: [first, ...others], leftOut: files.length - 1 - others.length };
+  return {
+    photos: [first, ...others],
+    leftOut: {
+      files: files.length - taken.length,
+      links: areLinks || isOneImage ? 0 : list.links.length,
+      addresses: areLinks ? list.others : 0,
+    },
+  };
 }
 
 export function listenForPhotos(receiver: Receiver): void {
@@ -53,8 +75,9 @@ export function listenForPhotos(receiver: Receiver): void {
   find("chooser", HTMLFormElement).addEventListener("submit", (event) => {
     event.preventDefault();
     const url = parseLink(link.value);
-    if (url === undefined) receiver.onNothing(link.value.trim() === "" ? "emptyLink" : "noLink");
-    else receiver.onGift({ kind: "link", url }, "unsaid");
+    const gift = giftOf([], { links: url === undefined ? [] : [url], others: 0 });
+    if (gift === undefined) receiver.onNothing(link.value.trim() === "" ? "emptyLink" : "noLink");
+    else receiver.onGift(gift, "unsaid");
   });
   listenForPaste(receiver);
   listenForDrop(receiver);
@@ -69,12 +92,15 @@ function isForTextField(event: Event, transfer: DataTransfer): boolean {
   return isText && isField;
 }
 
-/** The files or the first link of a paste or drop. */
+/** The files, else the links, of a paste or drop. */
 function giftOfTransfer(transfer: DataTransfer): Gift | undefined {
-  const gift = giftOf([...transfer.files]);
-  if (gift !== undefined) return gift;
-  const url = firstOfUriList(transfer.getData("text/uri-list")) ?? parseLink(transfer.getData("text/plain"));
-  return url === undefined ? undefined : { kind: "link", url };
+  const list = linksOf(transfer.getData("text/uri-list"));
+  const text = linksOf(transfer.getData("text/plain"));
+  // A text that holds more than links is no list of them.
+  const spoken = text.others === 0 ? text : NO_LINKS;
+  // An image that is dragged from a page comes as a file, as its address and as this markup.
+  const isOneImage = /<img\b/i.test(transfer.getData("text/html"));
+  return giftOf([...transfer.files], list.links.length > 0 ? list : spoken, isOneImage);
 }
 
 function listenForPaste(receiver: Receiver): void {

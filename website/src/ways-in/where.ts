@@ -29,7 +29,9 @@ export function createWhere(answers: WhereAnswers) {
     ask(given: Gift, { words }: Say): void {
       gift = given;
       title.textContent =
-        given.kind === "link" ? words.where.titleLink : words.where.title(given.files.length);
+        given.photos.length === 1 && given.photos[0].kind === "link"
+          ? words.where.titleLink
+          : words.where.title(given.photos.length);
       if (!dialog.open) dialog.showModal();
       title.focus();
     },

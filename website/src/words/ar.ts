@@ -75,6 +75,8 @@ export const ar: Words = {
     nothingPasted: "لا توجد صورة ولا رابط في الحافظة.",
     nothingDropped: "ما أفلتَّه لا يحتوي على صورة ولا رابط.",
     leftOut: (count: number) => `تُركت ملفات ليست صورًا، عددها: ${count}.`,
+    leftOutLinks: (count: number) => `تُركت روابط جاءت مع الملفات، عددها: ${count}. أضفها على حدة.`,
+    leftOutAddresses: (count: number) => `تُركت عناوين ليست روابط لمواقع، عددها: ${count}.`,
     onlySome: (used: number, given: number) =>
       `الحد الأقصى للسلعة الواحدة: ${photos(used)}؛ أُخذت أول ${used} من ${given}.`,
   },

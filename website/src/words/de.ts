@@ -48,6 +48,14 @@ export const de: Words = {
       count === 1
         ? "1 Datei ist kein Bild und wurde weggelassen."
         : `${count} Dateien sind keine Bilder und wurden weggelassen.`,
+    leftOutLinks: (count: number) =>
+      count === 1
+        ? "1 Link neben den Dateien wurde weggelassen. Gib ihn für sich an."
+        : `${count} Links neben den Dateien wurden weggelassen. Gib sie für sich an.`,
+    leftOutAddresses: (count: number) =>
+      count === 1
+        ? "1 Adresse ist kein Link zu einer Website und wurde weggelassen."
+        : `${count} Adressen sind keine Links zu einer Website und wurden weggelassen.`,
     onlySome: (used: number, given: number) =>
       `Ein Artikel fasst höchstens ${photos(used)}; die ersten ${used} von ${given} wurden genommen.`,
   },

@@ -78,6 +78,14 @@ export const en = {
       count === 1
         ? "1 file is no picture and was left out."
         : `${count} files are no pictures and were left out.`,
+    leftOutLinks: (count: number) =>
+      count === 1
+        ? "1 link beside the files was left out. Give it on its own."
+        : `${count} links beside the files were left out. Give them on their own.`,
+    leftOutAddresses: (count: number) =>
+      count === 1
+        ? "1 address is no link to a website and was left out."
+        : `${count} addresses are no links to a website and were left out.`,
     onlySome: (used: number, given: number) =>
       `One item takes ${photos(used)} at most; the first ${used} of ${given} were taken.`,
   },
