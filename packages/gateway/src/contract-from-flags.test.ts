@@ -1,6 +1,8 @@
 import { contractFromFiles } from "@vitrine/protocol/contract";
+import { DataType } from "@vitrine/protocol/tensor";
 import { describe, expect, it } from "vitest";
-import { type ContractFlags, contractWithFlags } from "./contract-from-flags.js";
+import { type ContractFlags, contractWithFlags, inWordsOfFlags } from "./contract-from-flags.js";
+import { type ImageInput, planPreprocessing } from "./preprocess-plan.js";
 
 const OPEN = { size: undefined, isNchw: false };
 
@@ -124,4 +126,32 @@ it("an input with its channels first is filled in that order", () => {
   const layoutOf = (isNchw: boolean) =>
     contractWithFlags(undefined, flags, { size: undefined, isNchw }).preprocessor.vitrine.layout;
   expect([layoutOf(true), layoutOf(false)]).toEqual(["NCHW", "NHWC"]);
+});
+
+describe("a model that the flags do not fit", () => {
+  const uint8 = { dtype: DataType.DT_UINT8, shape: [-1, 224, 224, 3] };
+  const plan = (flags: Partial<ContractFlags>, input: ImageInput = uint8) => {
+    const given = { ...NONE, ...flags };
+    const { preprocessor } = contractWithFlags(brought, given, OPEN);
+    return () => inWordsOfFlags(given, () => planPreprocessing(preprocessor, input));
+  };
+
+  it("is told in the words of the flag that was given", () => {
+    expect(plan({ preprocess: "xception" })).toThrow(
+      /^--preprocess xception was given but the input is uint8, expected float, or pixels without arithmetic$/,
+    );
+    const float = { ...uint8, dtype: DataType.DT_FLOAT };
+    expect(plan({ size: { width: 320, height: 240 } }, float)).toThrow(
+      /^--size was 240x320 \(height x width\), expected 224x224, because/,
+    );
+    expect(plan({ preprocess: "none" }, { ...uint8, shape: [-1, 9, 9, 3] })).toThrow(
+      /^--preprocess none does not fit the model: size was 224x224/,
+    );
+  });
+
+  it("is told by its file where no flag has a part in it", () => {
+    expect(plan({ orientation: "ignore" })).toThrow(
+      /^preprocessor_config.json does not fit the model: do_rescale/,
+    );
+  });
 });

@@ -1,6 +1,7 @@
 /** A contract for models that bring none, and the flags' word over the one that a model brings. */
 import { contractFromFiles, type ModelContract } from "@vitrine/protocol/contract";
 import { ServeError } from "@vitrine/protocol/status";
+import { PreprocessMismatch } from "./preprocess-kernel.js";
 
 /** `--preprocess FAMILY`: what `keras.applications.FAMILY.preprocess_input` computes. */
 const KERAS_PRESETS: Readonly<Record<string, "tf" | "torch" | "caffe" | "none">> = {
@@ -99,6 +100,34 @@ export function contractWithFlags(
       },
     },
   );
+}
+
+/**
+ * Runs `plan`; what it finds wrong with a key that a flag has set is told as the flag's: whoever gave `--preprocess
+ * xception` has no `preprocessor_config.json` to look at.
+ *
+ * @throws {ServeError} what `plan` throws.
+ */
+export function inWordsOfFlags<T>(flags: ContractFlags, plan: () => T): T {
+  try {
+    return plan();
+  } catch (error) {
+    if (!(error instanceof PreprocessMismatch)) throw error;
+    const { preprocess, size } = flags;
+    const { preset } = presetOf(preprocess);
+    const { what, expected } = error;
+    const presetWas = `vitrine.preset ${preset} was set`;
+    const words =
+      preset !== undefined && what.startsWith(presetWas)
+        ? `--preprocess ${preprocess} was given${what.slice(presetWas.length)}`
+        : size !== undefined && what.startsWith("size was ")
+          ? `--${what}`
+          : preprocess !== undefined
+            ? `--preprocess ${preprocess} does not fit the model: ${what}`
+            : undefined;
+    if (words === undefined) throw error;
+    throw new ServeError("MODEL_CONTRACT_MISMATCH", `${words}, expected ${expected}`, { cause: error });
+  }
 }
 
 function refuseMissing(flags: ContractFlags, inputSize: unknown): void {

@@ -2,7 +2,7 @@
 import type { ModelContract } from "@vitrine/protocol/contract";
 import { ServeError } from "@vitrine/protocol/status";
 import { DataType, dtypeName } from "@vitrine/protocol/tensor";
-import { type ContractFlags, contractWithFlags } from "./contract-from-flags.js";
+import { type ContractFlags, contractWithFlags, inWordsOfFlags } from "./contract-from-flags.js";
 import type { ModelDescription, TensorSpec } from "./prediction-client.js";
 import { type PreprocessPlan, planPreprocessing } from "./preprocess-plan.js";
 
@@ -37,7 +37,7 @@ export function fitModel(description: ModelDescription, source: ContractSource):
   const brought = source.folderContract ?? description.contract;
   const isNchw = isChannelsFirst(input.shape ?? []);
   const contract = contractWithFlags(brought, source.flags, { size: inputSize, isNchw });
-  const plan = planPreprocessing(contract.preprocessor, input);
+  const plan = inWordsOfFlags(source.flags, () => planPreprocessing(contract.preprocessor, input));
   const scores = scoresOutputOf(description, contract);
   const labels = contract.labels.length;
   const width = scores.shape?.at(-1);

@@ -123,7 +123,10 @@ it("warns of a tier that is away once it has answered before, or stays away whil
 it("warns at once of a model that does not fit, before it was ever ready, too", async () => {
   questions[0]!.fail(new ServeError("MODEL_CONTRACT_MISMATCH", "no labels"));
   await settle();
-  expect(told).toMatchObject([{ level: "warn", msg: "model tier cannot be used" }]);
+  const detail = { reason: "MODEL_CONTRACT_MISMATCH", detail: "no labels" };
+  expect(told).toMatchObject([{ level: "warn", msg: "model tier cannot be used", ...detail }]);
+  // A stack would have no use: it is a fault of the configuration.
+  expect(told[0]).not.toHaveProperty("err");
 });
 
 it("shares one question among all who ask at a time", async () => {

@@ -95,7 +95,7 @@ export function createModelLink(options: ModelLinkOptions): ModelLink {
   function noteProblem(error: ServeError): ServeError {
     const level = mayBeStarting(error) ? "info" : "warn";
     if (error.message !== problem?.message || level !== toldAs) {
-      if (level === "warn") logger.warn({ err: error }, "model tier cannot be used");
+      if (level === "warn") logger.warn(inLog(error), "model tier cannot be used");
       else logger.info("waiting for the model tier");
       toldAs = level;
     }
@@ -158,6 +158,12 @@ export function createModelLink(options: ModelLinkOptions): ModelLink {
       timer = undefined;
     },
   };
+}
+
+/** A model and flags that do not fit are nobody's bug: where in the code that was seen helps nobody. */
+function inLog(error: ServeError): Record<string, unknown> {
+  const { reason, message } = error;
+  return reason === "MODEL_CONTRACT_MISMATCH" ? { reason, detail: message } : { err: error };
 }
 
 function isTimeout(error: ServeError): boolean {

@@ -67,9 +67,21 @@ function oneOf<const T extends string>(names: readonly T[], library: string, giv
 }
 
 /** The contract asks for what the model or the library does not have. */
-export function mismatch(what: string, expected: string): ServeError {
-  return new ServeError(
-    "MODEL_CONTRACT_MISMATCH",
-    `preprocessor_config.json does not fit the model: ${what}, expected ${expected}`,
-  );
+export class PreprocessMismatch extends ServeError {
+  /** Begins with the key of `preprocessor_config.json`, or with the model's input, that disagrees. */
+  readonly what: string;
+  readonly expected: string;
+
+  constructor(what: string, expected: string) {
+    super(
+      "MODEL_CONTRACT_MISMATCH",
+      `preprocessor_config.json does not fit the model: ${what}, expected ${expected}`,
+    );
+    this.what = what;
+    this.expected = expected;
+  }
+}
+
+export function mismatch(what: string, expected: string): PreprocessMismatch {
+  return new PreprocessMismatch(what, expected);
 }
