@@ -1,44 +1,6 @@
 /** What the build does to the finished files, so that the first paint waits for one answer of the gateway and for few bytes. */
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
-import { build, type Plugin } from "vite";
-
-/** Where index.html wants the script that runs before the first paint. */
-const FIRST = "<!--first-->";
-
-/**
- * Puts a script into the page that runs before the first paint, in one piece. The gateway reads it from there for the page's
- * policy, as it does the style.
- *
- * @param entry its file.
- */
-export function inlineFirstScript(entry: string): Plugin {
-  let script = "";
-  return {
-    name: "vitrine-inline-first-script",
-    apply: "build",
-    enforce: "post",
-    async buildStart() {
-      const built = await build({
-        configFile: false,
-        logLevel: "warn",
-        publicDir: false,
-        build: {
-          write: false,
-          target: "es2022",
-          modulePreload: false,
-          rolldownOptions: { input: entry, output: { format: "iife" } },
-        },
-      });
-      const [chunk] = [built].flat().flatMap((output) => ("output" in output ? output.output : []));
-      if (chunk?.type !== "chunk") throw new Error(`${entry} was not built`);
-      script = chunk.code.trim();
-    },
-    transformIndexHtml: {
-      order: "post",
-      handler: (html) => html.replace(FIRST, () => `<script>${script}</script>`),
-    },
-  };
-}
+import type { Plugin } from "vite";
 
 /**
  * Puts the style into the page: a request less before the first paint. The gateway reads it from there for the page's

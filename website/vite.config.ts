@@ -1,18 +1,12 @@
-import path from "node:path";
 import { defineConfig } from "vite";
 import { languagePages } from "./language-pages.js";
-import { compressFiles, inlineFirstScript, inlineStyle } from "./ship.js";
+import { compressFiles, inlineStyle } from "./ship.js";
 
 // `npm run dev` talks to a gateway that runs beside it.
 const gateway = "http://127.0.0.1:9696";
 
 export default defineConfig({
-  plugins: [
-    inlineFirstScript(path.join(import.meta.dirname, "src/first.ts")),
-    inlineStyle(),
-    languagePages(),
-    compressFiles(),
-  ],
+  plugins: [inlineStyle(), languagePages(), compressFiles()],
   build: {
     target: "es2022",
     // data: URLs would need their own allowance in the content security policy.

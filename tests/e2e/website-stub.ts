@@ -117,7 +117,7 @@ export class StubGateway {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname } = new URL(request.url ?? "/", "http://stub");
+    const { pathname, searchParams } = new URL(request.url ?? "/", "http://stub");
     const { authorization, "content-type": contentType = "" } = request.headers;
     const handler = { "/predict": this.onPredict, "/info": this.onInfo, "/picture": this.onPicture }[
       pathname
@@ -129,7 +129,8 @@ export class StubGateway {
     } else if (this.broken?.test(pathname) === true) {
       response.writeHead(404).end();
     } else {
-      const language = languageOf(request.headers["accept-language"], ["en", "de", "ar"]) ?? "en";
+      const wished = languageOf(request.headers["accept-language"], ["en", "de", "ar"]) ?? "en";
+      const language = searchParams.get("lang") ?? wished;
       const index = language === "en" ? "index.html" : `index.${language}.html`;
       const file = pathname === "/" ? index : pathname.slice(1);
       response

@@ -8,7 +8,6 @@ import { createSiteKey } from "./render/key-form.js";
 import { createSpeaker, sayIn } from "./say.js";
 import { UploadPreparation } from "./upload/prepare.js";
 import { createShrinker } from "./upload/shrinker.js";
-import { showSpoken } from "./words/await-words.js";
 import { isLanguage, keepLanguage, wantedLanguage } from "./words/choice.js";
 
 const siteKey = createSiteKey();
@@ -26,9 +25,9 @@ const speakIn = createSpeaker({
   sayIn,
   speak(say) {
     keepLanguage(say.language);
-    // An address with ?lang= would bring the old language back at the next reload.
+    // The gateway then sends the next page in this language, from its first byte.
     const address = new URL(location.href);
-    address.searchParams.delete("lang");
+    address.searchParams.set("lang", say.language);
     history.replaceState(history.state, "", address);
     page.speak(say);
   },
@@ -39,6 +38,4 @@ menu.addEventListener("change", () => {
   if (isLanguage(menu.value)) void speakIn(menu.value);
 });
 
-const started = page.start();
-showSpoken();
-await started;
+await page.start();
