@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { findMetadata } from "@vitrine/gateway/pixels/picture-file";
 import { readPictureHeader } from "@vitrine/gateway/pixels/picture-header";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page, Response } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { expectAccessible } from "./axe.js";
 import { findBrowser, launchBrowser } from "./browser.js";
@@ -13,6 +13,24 @@ import { expectAnnounced, expectRoomyLayout, openPage, tabTo, type WatchedPage }
 import { problemOf } from "./website-stub.js";
 
 const browserPath = findBrowser();
+
+/** Keeps corrections from leaving the browser. @returns lets them go. */
+async function holdCorrections(page: Page): Promise<() => void> {
+  let letGo: () => void = () => {};
+  const isDue = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  await page.route("**/feedback", async (route) => {
+    await isDue;
+    await route.continue();
+  });
+  return letGo;
+}
+
+/** The answer to a correction's removal that succeeds. */
+function removalOf(page: Page): Promise<Response> {
+  return page.waitForResponse((response) => response.request().method() === "DELETE" && response.ok());
+}
 
 describe.skipIf(browserPath === undefined)("a correction on the page", () => {
   const ends: (() => void)[] = [];
@@ -204,14 +222,7 @@ describe.skipIf(browserPath === undefined)("a correction on the page", () => {
 
   it("can be stopped while it is sent: what the server keeps all the same is removed", async () => {
     const page = await openAnswered();
-    let letGo: () => void = () => {};
-    const isDue = new Promise<void>((resolve) => {
-      letGo = resolve;
-    });
-    await page.route("**/feedback", async (route) => {
-      await isDue;
-      await route.continue();
-    });
+    const letGo = await holdCorrections(page);
     await panel(page).locator("summary").click();
     await panel(page).getByRole("checkbox").check();
     const keep = panel(page).getByRole("button", { name: "Keep it for training" });
@@ -220,9 +231,7 @@ describe.skipIf(browserPath === undefined)("a correction on the page", () => {
     await keep.click();
     await tabTo(page, cancel);
     await expectAccessible(page);
-    const removed = page.waitForResponse(
-      (response) => response.request().method() === "DELETE" && response.ok(),
-    );
+    const removed = removalOf(page);
     await page.keyboard.press("Enter");
     await expectAnnounced(page, "Stopped. If it had arrived by then, it is removed from the server again.");
     expect(await keep.evaluate((element) => element === document.activeElement)).toBe(true);
@@ -238,21 +247,12 @@ describe.skipIf(browserPath === undefined)("a correction on the page", () => {
 
   it("of a category that was left while it was sent is not kept", async () => {
     const page = await openAnswered();
-    let letGo: () => void = () => {};
-    const isDue = new Promise<void>((resolve) => {
-      letGo = resolve;
-    });
-    await page.route("**/feedback", async (route) => {
-      await isDue;
-      await route.continue();
-    });
+    const letGo = await holdCorrections(page);
     await panel(page).locator("summary").click();
     await panel(page).getByRole("checkbox").check();
     await panel(page).getByRole("button", { name: "Keep it for training" }).click();
     await page.locator("#choices button").first().click();
-    const removed = page.waitForResponse(
-      (response) => response.request().method() === "DELETE" && response.ok(),
-    );
+    const removed = removalOf(page);
     letGo();
     await removed;
     expect(await kept()).toEqual([]);
