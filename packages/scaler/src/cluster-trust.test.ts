@@ -9,26 +9,11 @@ import { connect } from "node:tls";
 import { createLogger } from "@vitrine/runtime/logger";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { ClusterAccess } from "./cluster-trust.js";
-import type { ScalerConfig } from "./config.js";
 import { type Scaler, startScaler } from "./main.js";
 import { ask } from "./testing/ask.js";
 import { type Authority, makeAuthority } from "./testing/authority.js";
+import { TEST_CONFIG } from "./testing/config.js";
 
-const CONFIG: ScalerConfig = {
-  host: "127.0.0.1",
-  port: 0,
-  grpcPort: 0,
-  adminPort: 0,
-  tlsCertFile: undefined,
-  tlsKeyFile: undefined,
-  requestheaderClientCaFile: undefined,
-  requestheaderAllowedNames: [],
-  namespace: [],
-  clusterDomain: "cluster.local",
-  scrapeTimeoutMs: 1000,
-  drainWaitMs: 0,
-  logLevel: "silent",
-};
 const GROUP = "/apis/external.metrics.k8s.io/v1beta1";
 const METRIC_PATH = (namespace: string) =>
   `${GROUP}/namespaces/${namespace}/m?labelSelector=service%3Da%2Cport%3D80`;
@@ -57,7 +42,7 @@ async function scratch(): Promise<string> {
 async function start(config: Partial<ScalerConfig>, cluster: ClusterAccess): Promise<Scaler> {
   const logger = createLogger({ name: "scaler", level: "silent", stream: process.stderr });
   const parts = { logger, version: "0", cluster, lookup: async () => [] };
-  const scaler = await startScaler({ ...CONFIG, ...config }, parts);
+  const scaler = await startScaler({ ...TEST_CONFIG, ...config }, parts);
   ends.push(() => scaler.drain(1000));
   return scaler;
 }

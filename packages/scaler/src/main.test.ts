@@ -14,6 +14,7 @@ import { makeCertificate } from "./certificate.js";
 import { type Scaler, startScaler } from "./main.js";
 import { type Answer, ask as askAs } from "./testing/ask.js";
 import { type KeyPair, makeAuthority } from "./testing/authority.js";
+import { TEST_CONFIG } from "./testing/config.js";
 
 const METRIC = "vitrine_model_server_waiting_requests";
 let folder: string;
@@ -78,19 +79,7 @@ async function start(
   scrapeTimeoutMs = 2000,
 ): Promise<Scaler> {
   const scaler = await startScaler(
-    {
-      host: "127.0.0.1",
-      port: 0,
-      grpcPort: 0,
-      adminPort: 0,
-      tlsCertFile: undefined,
-      tlsKeyFile: undefined,
-      ...trust,
-      clusterDomain: "cluster.local",
-      scrapeTimeoutMs,
-      drainWaitMs: 0,
-      logLevel: "silent",
-    },
+    { ...TEST_CONFIG, ...trust, scrapeTimeoutMs },
     {
       logger: createLogger({ name: "scaler", level: "silent", stream: process.stderr }),
       version: "0",
@@ -366,21 +355,7 @@ describe("KEDA's external scaler", () => {
     await mkdir(cluster.folder);
     await writeFile(path.join(cluster.folder, "namespace"), "vitrine");
     const scaler = await startScaler(
-      {
-        host: "127.0.0.1",
-        port: 0,
-        grpcPort: 0,
-        adminPort: 0,
-        tlsCertFile: undefined,
-        tlsKeyFile: undefined,
-        requestheaderClientCaFile: undefined,
-        requestheaderAllowedNames: [],
-        namespace: [],
-        clusterDomain: "cluster.local",
-        scrapeTimeoutMs: 2000,
-        drainWaitMs: 0,
-        logLevel: "silent",
-      },
+      { ...TEST_CONFIG, scrapeTimeoutMs: 2000 },
       {
         logger: createLogger({ name: "scaler", level: "silent", stream: process.stderr }),
         version: "0",
