@@ -9,6 +9,7 @@ import { connect } from "node:tls";
 import { createLogger } from "@vitrine/runtime/logger";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { ClusterAccess } from "./cluster-trust.js";
+import type { ScalerConfig } from "./config.js";
 import { type Scaler, startScaler } from "./main.js";
 import { ask } from "./testing/ask.js";
 import { type Authority, makeAuthority } from "./testing/authority.js";
